@@ -1,0 +1,1 @@
+//! Registers the runners with the kernel.

@@ -1,0 +1,1 @@
+//! Emulates whole machines.

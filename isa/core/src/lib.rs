@@ -1,0 +1,1 @@
+//! What every guest instruction set provides.

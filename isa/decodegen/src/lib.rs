@@ -1,0 +1,1 @@
+//! Turns .decode tables into decoders, disassemblers and encoders.

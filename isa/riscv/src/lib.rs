@@ -1,0 +1,1 @@
+//! The riscv instruction set.

@@ -1,0 +1,1 @@
+//! Lowers IR to host machine code.

@@ -1,0 +1,1 @@
+//! Code memory, lookup, linking, invalidation and exits.

@@ -1,0 +1,2 @@
+//! Development commands: sysroots, checks, benchmarks.
+fn main() {}
