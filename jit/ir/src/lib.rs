@@ -7,6 +7,7 @@
 
 mod builder;
 mod ops;
+pub mod passes;
 mod region;
 mod types;
 
