@@ -6,6 +6,7 @@
 //! blocks only guest state, reached through typed slots, is live.
 
 mod builder;
+pub mod interp;
 mod ops;
 pub mod passes;
 mod region;
