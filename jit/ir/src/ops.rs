@@ -249,6 +249,7 @@ ir_ops! {
     hand icmp     (x: Int, y: SameX) {c: Cond} -> Bool, PURE, "integer comparison";
     auto band     (x: Bool, y: Bool) {} -> Bool, COMMUTES, "both";
     auto bor      (x: Bool, y: Bool) {} -> Bool, COMMUTES, "either";
+    auto bxor     (x: Bool, y: Bool) {} -> Bool, COMMUTES, "one of the two";
     hand bnot     (x: Bool) {} -> Bool, PURE, "not x";
     auto boolint  (x: Bool) {t: Ty} -> Attr, PURE, "1 or 0";
     hand movcond  (c: Bool, t: Any, f: SameY) {} -> SameY, PURE, "c ? t : f";
