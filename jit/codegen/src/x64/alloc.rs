@@ -398,7 +398,7 @@ impl Compiler<'_> {
     }
     /// The memory of a slot is about to change: values that are only there
     /// move to registers.
-    fn vacate_home(&mut self, slot: Slot) {
+    pub(super) fn vacate_home(&mut self, slot: Slot) {
         for word in 0..slot.ty.bytes().div_ceil(4) as u16 {
             let key = usize::from(slot.offset / 4 + word);
             let Some(&id) = self.homes.get(key) else { return };
