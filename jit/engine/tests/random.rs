@@ -121,6 +121,8 @@ fn random_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
             Class::Index => Type::I64,
         };
         let _ = n;
+        // A narrow integer has no bits for a wide lane.
+        let t = if matches!(op, Op::vdup | Op::vinsert) && t == Type::I32 { Type::I64 } else { t };
         operands.push(value(b, rng, pool, t));
     }
     let x = operands[0].ty;
