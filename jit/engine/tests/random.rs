@@ -453,7 +453,8 @@ fn random_programs_leave_the_interpreters_state() {
         if let Err(e) = compare(&words, n) {
             // The shortest failing part says more.
             let single = words.iter().find(|&&w| compare(&[w], n).is_err());
-            failures.push(format!("seed {n}: {e}; words {words:?}; alone: {single:?}"));
+            let prefix = (1..=words.len()).find(|&k| compare(&words[..k], n).is_err());
+            failures.push(format!("seed {n}: {e}; words {words:?}; alone: {single:?}; prefix: {prefix:?}"));
             if failures.len() >= 5 {
                 break;
             }
