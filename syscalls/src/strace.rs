@@ -15,23 +15,32 @@ use crate::{Abi, Errno, GuestMemory, Outcome, Plain, Process, host};
 /// Bytes of a buffer shown before `...`.
 const SHOWN: u64 = 32;
 
-/// Text of a call's start: everything up to the closing parenthesis.
-pub(crate) fn before(
-    process: &mut dyn Process,
+/// `name(argument,..)`, from the row alone. Safe for any argument values.
+pub fn call_text(
+    mem: GuestMemory,
     abi: &'static Abi,
     call: &'static Call,
     args: &[u64; 6],
-) {
-    let mut text = head(call.name);
-    let mut show = Show { out: String::new(), mem: process.memory(), abi, args, row: call.args };
+) -> String {
+    let mut show = Show { out: format!("{}(", call.name), mem, abi, args, row: call.args };
     for (i, (arg, &value)) in call.args.iter().zip(args).enumerate() {
         if i > 0 {
             show.out.push(',');
         }
         (arg.kind.show)(&mut show, value, arg.param);
     }
-    text.push_str(&show.out);
-    text.push(')');
+    show.out.push(')');
+    show.out
+}
+
+/// Traces a call's start.
+pub(crate) fn before(
+    process: &mut dyn Process,
+    abi: &'static Abi,
+    call: &'static Call,
+    args: &[u64; 6],
+) {
+    let mut text = format!("{} {}", thread_id(), call_text(process.memory(), abi, call, args));
     if call.result == Ret::Never {
         text.push('\n');
     }
@@ -52,7 +61,7 @@ pub(crate) fn after(process: &mut dyn Process, call: &'static Call, outcome: Out
 
 /// A whole line for a number no row has.
 pub(crate) fn unknown(process: &mut dyn Process, nr: u64, args: &[u64; 6]) {
-    let mut text = head(&format!("syscall_{nr}"));
+    let mut text = format!("{} syscall_{nr}(", thread_id());
     for (i, a) in args.iter().enumerate() {
         let _ = write!(text, "{}{a:#x}", if i > 0 { "," } else { "" });
     }
@@ -61,9 +70,8 @@ pub(crate) fn unknown(process: &mut dyn Process, nr: u64, args: &[u64; 6]) {
     process.strace(&text);
 }
 
-fn head(name: &str) -> String {
-    let pid = host::forward(libc::SYS_gettid, &[0; 6]).unwrap_or(0);
-    format!("{pid} {name}(")
+fn thread_id() -> u64 {
+    host::forward(libc::SYS_gettid, &[0; 6]).unwrap_or(0)
 }
 
 /// ` = value` or ` = -1 errno=2 (No such file or directory)`, with line end.
