@@ -73,6 +73,20 @@ pub(crate) fn source(suite: &str) -> Result<String> {
     ))
 }
 
+/// This machine's own rules on the age of an archive's index, as `Name=value` for apt.
+///
+/// A tool that starts apt with a configuration of its own must be told them: a machine whose mirror is a
+/// snapshot says that an index may be old. Nothing is loosened here; signatures and hashes always count.
+pub(crate) fn age_rules() -> Result<Vec<String>> {
+    let dump = cmd::output(Command::new("apt-config").args(["dump", "--format", "%F=%v%n"]))?;
+    let names = ["Acquire::Check-Valid-Until=", "Acquire::Check-Date="];
+    Ok(dump
+        .lines()
+        .filter(|l| names.iter().any(|n| l.starts_with(n)))
+        .map(str::to_string)
+        .collect())
+}
+
 /// Fetches the newest `package` of `suite` for Debian architecture `arch` into `dir`; returns file and version.
 ///
 /// Uses an apt tree of its own, so the machine's package lists stay as they are.

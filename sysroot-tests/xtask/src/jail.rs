@@ -331,7 +331,8 @@ fn mount_dev(dev: &Path) -> Result<()> {
 
 /// Registers the runner for 64-bit little-endian ELF files of one machine, in this namespace's own binfmt_misc.
 fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
-    let dir = root.join("tmp");
+    // Registrations live as long as this mount.
+    let dir = root.join("proc/sys/fs/binfmt_misc");
     mount(Some("binfmt_misc"), &dir, Some("binfmt_misc"), MsFlags::empty(), None::<&str>)
         .context("cannot mount binfmt_misc in a user namespace (needs Linux 6.7)")?;
     // Identification, type (ET_EXEC or ET_DYN by the mask) and machine of the ELF header.
@@ -340,6 +341,5 @@ fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
         format!(r"\x7fELF\x02\x01\x01\x00{}\x02\x00\x{low:02x}\x{high:02x}", r"\x00".repeat(8));
     let mask = format!(r"\xff\xff\xff\xff\xff\xff\xff\x00{}\xfe\xff\xff\xff", r"\xff".repeat(8));
     let row = format!(":guest:M::{magic}:{mask}:{}:FP", runner.display());
-    fs::write(dir.join("register"), row).context("binfmt_misc refuses the registration")?;
-    nix::mount::umount(&dir).context("cannot unmount binfmt_misc")
+    fs::write(dir.join("register"), row).context("binfmt_misc refuses the registration")
 }

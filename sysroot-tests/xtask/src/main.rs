@@ -11,6 +11,7 @@ mod setup;
 mod sysroot;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -55,7 +56,17 @@ enum Command {
     JailInner { spec: PathBuf },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     match Cli::parse().command {
         Command::Setup => setup::run(),
         Command::Sysroot { arch, large, packages, suite } => {

@@ -129,9 +129,10 @@ fn is_bad_index(error: &anyhow::Error) -> bool {
 fn unpack(arch: Arch, suite: &str, packages: &[String], root: &Path) -> Result<()> {
     // mmdebstrap wants to make the folder's contents itself, and accepts an empty one.
     let mut child = Command::new("mmdebstrap")
-        .args(["--variant=extract", "--skip=check/qemu", "--quiet"])
+        .args(["--variant=extract", "--skip=check/qemu"])
         .arg(format!("--architectures={}", arch.row().debian))
         .arg(format!("--include={}", packages.join(",")))
+        .args(apt::age_rules()?.iter().map(|rule| format!("--aptopt={}", apt_line(rule))))
         .args([suite.as_ref(), root.as_os_str(), "-".as_ref()])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -145,6 +146,12 @@ fn unpack(arch: Arch, suite: &str, packages: &[String], root: &Path) -> Result<(
         bail!("mmdebstrap failed: {}\n{}", out.status, String::from_utf8_lossy(&out.stderr));
     }
     Ok(())
+}
+
+/// `Name=value` in the syntax of an apt configuration file.
+fn apt_line(rule: &str) -> String {
+    let (name, value) = rule.split_once('=').unwrap_or((rule, ""));
+    format!("{name} \"{value}\"")
 }
 
 /// Does what installation scripts would have done, as far as programs need it.
