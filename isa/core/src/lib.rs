@@ -1,1 +1,17 @@
-//! What every guest instruction set provides.
+//! What every guest instruction set provides, and what it may use.
+//!
+//! An ISA crate decodes, describes its state and lifts instructions to IR. It
+//! knows nothing of hosts, operating systems or memory layouts.
+
+mod form;
+mod isa;
+mod lift;
+mod state;
+
+pub use form::{Fetch, Limits, Shape, form};
+pub use isa::{Flow, Guest, Isa, Key, Model, Scan};
+pub use lift::Lift;
+pub use state::{Header, RegDesc, StateDesc};
+
+#[doc(hidden)]
+pub use remu_ir as ir;

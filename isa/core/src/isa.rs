@@ -1,0 +1,104 @@
+//! The interface between an ISA and everything that uses it.
+
+use crate::{Lift, StateDesc};
+
+/// Lift settings that select between translations of the same code:
+/// floating-point mode, privilege, single-stepping. The meaning of the bits is
+/// the ISA's own; equal keys mean interchangeable translations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Key(pub u32);
+
+/// How an instruction goes on: what region discovery needs to know.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    /// To the next instruction.
+    Next,
+    /// To `target`.
+    Jump,
+    /// To `target` or the next instruction.
+    Cond,
+    /// To `target`, and the callee returns to the next instruction.
+    Call,
+    /// To an address in a register, and the callee returns.
+    CallIndirect,
+    /// To an address in a register.
+    Indirect,
+    /// Returns to a caller.
+    Ret,
+    /// Leaves translated code and usually comes back to the next instruction.
+    Exit,
+    /// Nothing sensible follows.
+    Stop,
+}
+
+/// What discovery learns of one instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scan {
+    /// Bytes of the instruction.
+    pub len: u8,
+    /// How it goes on.
+    pub flow: Flow,
+    /// Target of a direct branch or call, else 0.
+    pub target: u64,
+}
+
+/// A guest instruction set with its features chosen.
+pub trait Isa: Send + Sync {
+    /// Layout of the state.
+    fn state(&self) -> &'static StateDesc;
+    /// Bytes that decoding may look at.
+    fn max_insn_len(&self) -> usize {
+        4
+    }
+    /// log2 of the alignment of instructions.
+    fn insn_align(&self) -> u8 {
+        2
+    }
+    /// Looks at the instruction at `pc`. `code` holds its bytes, fewer than
+    /// [`Isa::max_insn_len`] where memory ends; `None` if even the shortest
+    /// reading does not fit in them.
+    fn scan(&self, code: &[u8], pc: u64, key: Key) -> Option<Scan>;
+    /// Lifts the instruction at `l.pc()`. Encodings that are not implemented
+    /// lift to an illegal-instruction exit.
+    fn lift(&self, l: &Lift<'_>, code: &[u8]);
+    /// Disassembles one instruction: text without address, and its length.
+    fn disassemble(&self, code: &[u8], pc: u64) -> (String, usize);
+    /// The lift key a processor with this state runs under. `state` is the
+    /// guest's state struct, at least [`StateDesc::size`] bytes.
+    fn key(&self, state: &[u8]) -> Key {
+        let _ = state;
+        Key(0)
+    }
+}
+
+/// A processor model a user can name.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    /// Name as `-cpu` takes it.
+    pub name: &'static str,
+    /// One line of description.
+    pub about: &'static str,
+}
+
+/// A guest: one row of the registry.
+pub struct Guest {
+    /// Name, spelled as QEMU spells it.
+    pub name: &'static str,
+    /// ELF `e_machine`.
+    pub elf_machine: u16,
+    /// 64-bit ELF class.
+    pub elf64: bool,
+    /// Little-endian.
+    pub little: bool,
+    /// Models of `-cpu`, the default first.
+    pub models: &'static [Model],
+    /// Makes the ISA for a model, `NAME[,feature=on|off]*`; an error text for
+    /// a model or feature that does not exist.
+    pub make: fn(model: &str) -> Result<Box<dyn Isa>, String>,
+}
+
+impl core::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name)
+    }
+}
