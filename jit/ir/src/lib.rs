@@ -6,9 +6,13 @@
 //! blocks only guest state, reached through typed slots, is live.
 
 mod builder;
+pub mod interp;
 mod ops;
+pub mod passes;
 mod region;
+pub mod text;
 mod types;
+mod verify;
 
 pub use builder::Builder;
 pub use ops::{Class, Effects, Op, OpInfo, ResultRule};
@@ -17,3 +21,4 @@ pub use types::{
     Addr, Attr, AttrKind, Cond, CrcAttr, DivZero, FCond, FlagCond, Fp, FpInt, Inst, Lane, MemOp,
     NanRule, Order, Rm, RmwOp, Slot, Type, Val,
 };
+pub use verify::{VerifyError, verify};

@@ -54,6 +54,10 @@ impl Type {
             Type::Flags => "flags",
         }
     }
+    /// The type with this name.
+    pub fn from_name(name: &str) -> Option<Type> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
     /// Bytes the type takes in a state slot. A `Flags` slot is a `u32` with
     /// N, Z, C, V in bits 31 to 28.
     pub const fn bytes(self) -> u32 {
@@ -205,6 +209,10 @@ macro_rules! small_enum {
             pub const ALL: &'static [$name] = &[$($name::$v),+];
             /// Name in the textual form.
             pub const fn name(self) -> &'static str { match self { $($name::$v => $text),+ } }
+            /// The variant with this name.
+            pub fn from_name(name: &str) -> Option<$name> {
+                Self::ALL.iter().copied().find(|v| v.name() == name)
+            }
             /// The variant with this number; the first one for a number out of range.
             pub const fn from_u8(n: u8) -> $name {
                 if (n as usize) < Self::ALL.len() { Self::ALL[n as usize] } else { Self::ALL[0] }
@@ -401,16 +409,23 @@ small_enum! {
 }
 
 small_enum! {
-    /// Which NaN an operation yields.
+    /// Which NaN an operation yields, and with it what else differs between
+    /// architectures: `Arm` and `ArmDefault` detect tininess before rounding,
+    /// the others after; `Default` lets a signalling NaN lose against a number
+    /// in `fminnm` and `fmaxnm`.
     NanRule: aux, "nan" {
         /// Arm with FPCR.DN = 0: the first signalling NaN operand made quiet,
         /// else the first quiet one, else the positive default NaN. Operand
         /// order of `fma(x, y, z)` is z, x, y.
         Arm = "arm",
-        /// always the positive default NaN (RISC-V, Arm with FPCR.DN = 1)
+        /// always the positive default NaN (RISC-V)
         Default = "default",
-        /// x86's own rule
+        /// the first NaN operand made quiet, else the negative default NaN;
+        /// minimum and maximum give the second operand where one is NaN or
+        /// both are zero (x86 SSE)
         X86 = "x86",
+        /// always the positive default NaN, else as `Arm` (FPCR.DN = 1)
+        ArmDefault = "armdn",
     }
 }
 
