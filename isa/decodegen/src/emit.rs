@@ -59,11 +59,11 @@ pub(crate) fn decoder(model: &Model, options: &Builder) -> String {
 
 /// The dispatcher's file.
 pub(crate) fn lifter(model: &Model, options: &Builder) -> String {
-    let context = options.lift_context.as_deref().unwrap_or("&crate::lift::Lift");
+    let context = options.lift_context.as_deref().unwrap_or("&crate::lift::Lift<'_>");
     let mut out = String::new();
     line!(out, "// Generated from {}; do not edit.", model.files.join(", "));
     line!(out, "/// Calls the lifter of an instruction.");
-    line!(out, "pub fn lift(b: {context}, insn: &Insn) -> crate::lift::Flow {{");
+    line!(out, "pub fn lift(b: {context}, insn: &Insn) {{");
     line!(out, "    match *insn {{");
     for insn in &model.insns {
         let base = insn.expands.map_or(insn, |b| &model.insns[b]);
@@ -117,13 +117,17 @@ pub enum FlowClass {
     Jump,
     /// To a fixed place or to the next instruction.
     Cond,
-    /// To a subroutine, which returns behind the instruction.
+    /// To a fixed place, which returns to the next instruction.
     Call,
-    /// Back from a subroutine.
-    Ret,
-    /// To a place only known at run time.
+    /// To a place in a register, which returns to the next instruction.
+    CallIndirect,
+    /// To a place in a register.
     Indirect,
-    /// Out of translated code.
+    /// Back to a caller.
+    Ret,
+    /// Out of translated code, usually coming back to the next instruction.
+    Exit,
+    /// Nothing sensible follows.
     Stop,
 }
 ";

@@ -217,7 +217,7 @@ fn shown(item: &Shown) -> String {
     }
 }
 
+/// `call_indirect` is `CallIndirect`.
 fn capital(word: &str) -> String {
-    let mut chars = word.chars();
-    chars.next().map(|c| c.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+    crate::resolve::camel(word)
 }

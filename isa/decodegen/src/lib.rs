@@ -98,7 +98,7 @@ impl Builder {
         self
     }
 
-    /// Type of the first parameter of every lifter; `&crate::lift::Lift` if not called.
+    /// Type of the first parameter of every lifter; `&crate::lift::Lift<'_>` if not called.
     #[must_use]
     pub fn lift_context(mut self, rust_type: impl Into<String>) -> Self {
         self.lift_context = Some(rust_type.into());

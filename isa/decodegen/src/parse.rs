@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// Argument types that `&set member:type` may force.
 const TYPES: [&str; 7] = ["u8", "u16", "u32", "i8", "i16", "i32", "i64"];
 /// Control-flow classes.
-pub(crate) const FLOWS: [&str; 7] = ["next", "jump", "cond", "call", "ret", "indirect", "stop"];
+pub(crate) const FLOWS: [&str; 9] =
+    ["next", "jump", "cond", "call", "call_indirect", "indirect", "ret", "exit", "stop"];
 
 /// Letters, digits and `_`, not starting with a digit.
 pub(crate) fn is_ident(text: &str) -> bool {

@@ -394,7 +394,7 @@ fn types(sets: &[ArgSet], extracts: &[Extract]) -> Vec<Args> {
 }
 
 /// `ld_post_2` is `LdPost2`; a `_` between digits stays.
-fn camel(name: &str) -> String {
+pub(crate) fn camel(name: &str) -> String {
     let mut out = String::new();
     for part in name.split('_') {
         let mut chars = part.chars();

@@ -48,44 +48,51 @@ pub mod pred {
 
 /// Lifters, which say what they were called with.
 pub mod lift {
-    pub type Flow = String;
-    pub struct Lift;
+    use std::cell::RefCell;
+    use std::marker::PhantomData;
+    #[derive(Default)]
+    pub struct Lift<'a>(pub RefCell<String>, pub PhantomData<&'a ()>);
+    impl Lift<'_> {
+        fn note(&self, text: String) {
+            *self.0.borrow_mut() = text;
+        }
+    }
     pub mod base {
-        use super::{Flow, Lift};
+        use super::Lift;
         use crate::decode::args;
-        pub fn nop(_: &Lift, _: args::Empty) -> Flow {
-            "nop".to_owned()
+        pub fn nop(b: &Lift<'_>, _: args::Empty) {
+            b.note("nop".to_owned())
         }
-        pub fn addi(_: &Lift, a: args::Ri) -> Flow {
-            format!("addi {a:?}")
+        pub fn addi(b: &Lift<'_>, a: args::Ri) {
+            b.note(format!("addi {a:?}"))
         }
-        pub fn add(_: &Lift, a: args::Rr) -> Flow {
-            format!("add {a:?}")
+        pub fn add(b: &Lift<'_>, a: args::Rr) {
+            b.note(format!("add {a:?}"))
         }
-        pub fn sub_s(_: &Lift, a: args::Rr) -> Flow {
-            format!("sub_s {a:?}")
+        pub fn sub_s(b: &Lift<'_>, a: args::Rr) {
+            b.note(format!("sub_s {a:?}"))
         }
-        pub fn b(_: &Lift, a: args::B) -> Flow {
-            format!("b {a:?}")
+        pub fn b(b: &Lift<'_>, a: args::B) {
+            b.note(format!("b {a:?}"))
         }
-        pub fn jr(_: &Lift, a: args::Jr) -> Flow {
-            format!("jr {a:?}")
+        pub fn jr(b: &Lift<'_>, a: args::Jr) {
+            b.note(format!("jr {a:?}"))
         }
     }
     pub mod ext {
-        use super::{Flow, Lift};
+        use super::Lift;
         use crate::decode::args;
-        pub fn shl(_: &Lift, a: args::Ri) -> Flow {
-            format!("shl {a:?}")
+        pub fn shl(b: &Lift<'_>, a: args::Ri) {
+            b.note(format!("shl {a:?}"))
         }
-        pub fn big(_: &Lift, a: args::Big) -> Flow {
-            format!("big {a:?}")
+        pub fn big(b: &Lift<'_>, a: args::Big) {
+            b.note(format!("big {a:?}"))
         }
-        pub fn brk(_: &Lift, a: args::Brk) -> Flow {
-            format!("brk {a:?}")
+        pub fn brk(b: &Lift<'_>, a: args::Brk) {
+            b.note(format!("brk {a:?}"))
         }
-        pub fn r#yield(_: &Lift, _: args::Empty) -> Flow {
-            "yield".to_owned()
+        pub fn r#yield(b: &Lift<'_>, _: args::Empty) {
+            b.note("yield".to_owned())
         }
     }
 }
@@ -177,7 +184,11 @@ fn encode_undoes_decode_for_every_pattern() {
 
 #[test]
 fn dispatcher_calls_the_lifter_and_expands_short_forms() {
-    let lift = |word| decode::lift(&lift::Lift, &decode(word, &ALL).expect("decodes"));
+    let lift = |word| {
+        let b = lift::Lift::default();
+        decode::lift(&b, &decode(word, &ALL).expect("decodes"));
+        b.0.into_inner()
+    };
     assert_eq!(lift(0x0112_0005), "addi Ri { rd: 1, rs: 2, imm: 5 }");
     assert_eq!(lift(0b0_01_0_00001_00_0_01_10), "addi Ri { rd: 9, rs: 9, imm: 1 }");
     assert_eq!(lift(0x3002), "yield");

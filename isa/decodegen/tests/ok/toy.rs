@@ -90,13 +90,17 @@ pub enum FlowClass {
     Jump,
     /// To a fixed place or to the next instruction.
     Cond,
-    /// To a subroutine, which returns behind the instruction.
+    /// To a fixed place, which returns to the next instruction.
     Call,
-    /// Back from a subroutine.
-    Ret,
-    /// To a place only known at run time.
+    /// To a place in a register, which returns to the next instruction.
+    CallIndirect,
+    /// To a place in a register.
     Indirect,
-    /// Out of translated code.
+    /// Back to a caller.
+    Ret,
+    /// Out of translated code, usually coming back to the next instruction.
+    Exit,
+    /// Nothing sensible follows.
     Stop,
 }
 

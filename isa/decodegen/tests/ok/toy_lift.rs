@@ -1,6 +1,6 @@
 // Generated from toy.decode; do not edit.
 /// Calls the lifter of an instruction.
-pub fn lift(b: &crate::lift::Lift, insn: &Insn) -> crate::lift::Flow {
+pub fn lift(b: &crate::lift::Lift<'_>, insn: &Insn) {
     match *insn {
         Insn::Nop(a) => crate::lift::base::nop(b, a),
         Insn::Addi(a) => crate::lift::base::addi(b, a),
