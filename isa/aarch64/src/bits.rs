@@ -2,7 +2,7 @@
 
 /// `DecodeBitMasks` for the logical instructions: the mask, or nothing where
 /// the encoding is reserved. 32-bit masks are zero-extended.
-pub fn bitmask(sf: u8, n: u8, imms: u8, immr: u8) -> Option<u64> {
+pub(crate) fn bitmask(sf: u8, n: u8, imms: u8, immr: u8) -> Option<u64> {
     if sf == 0 && n == 1 {
         return None;
     }
@@ -29,7 +29,7 @@ pub fn bitmask(sf: u8, n: u8, imms: u8, immr: u8) -> Option<u64> {
 }
 
 /// `MoveWidePreferred`: whether MOVZ or MOVN could make the mask.
-pub fn move_wide_preferred(sf: u8, n: u8, imms: u8, immr: u8) -> bool {
+pub(crate) fn move_wide_preferred(sf: u8, n: u8, imms: u8, immr: u8) -> bool {
     let width = if sf == 1 { 64 } else { 32 };
     if (sf == 1 && n != 1) || (sf == 0 && (n != 0 || imms & 0x20 != 0)) {
         return false;
@@ -45,19 +45,19 @@ pub fn move_wide_preferred(sf: u8, n: u8, imms: u8, immr: u8) -> bool {
 }
 
 /// `VFPExpandImm` to double precision.
-pub fn expand_f64(imm: u8) -> u64 {
+pub(crate) fn expand_f64(imm: u8) -> u64 {
     let i = u64::from(imm);
     let exp = if i & 0x40 != 0 { 0xff << 54 } else { 1 << 62 };
     (i & 0x80) << 56 | exp | (i & 0x3f) << 48
 }
 /// `VFPExpandImm` to single precision.
-pub fn expand_f32(imm: u8) -> u32 {
+pub(crate) fn expand_f32(imm: u8) -> u32 {
     let i = u32::from(imm);
     let exp = if i & 0x40 != 0 { 0x1f << 25 } else { 1 << 30 };
     (i & 0x80) << 24 | exp | (i & 0x3f) << 19
 }
 /// `VFPExpandImm` to half precision.
-pub fn expand_f16(imm: u8) -> u16 {
+pub(crate) fn expand_f16(imm: u8) -> u16 {
     let i = u16::from(imm);
     let exp = if i & 0x40 != 0 { 3 << 12 } else { 1 << 14 };
     (i & 0x80) << 8 | exp | (i & 0x3f) << 6

@@ -116,9 +116,7 @@ pub struct Features {
 struct Cpu(&'static str, &'static str, u64, &'static [Feature]);
 
 const V8_CRYPTO: &[Feature] = &[AES, SHA1, SHA256, CRC32];
-const N1: &[Feature] = &[
-    AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, RCPC, DPB, DOTPROD, SSBS, LOR,
-];
+const N1: &[Feature] = &[AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, RCPC, DPB, DOTPROD, SSBS, LOR];
 const N2: &[Feature] = &[
     AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, JSCVT, FCMA, RCPC, DPB, SHA3, SM3, SM4, DOTPROD,
     SHA512, FHM, DIT, LSE2, RCPC2, FLAGM, SSBS, SB, PAUTH, DPB2, FLAGM2, FRINTTS, I8MM, BF16, BTI,

@@ -163,7 +163,7 @@ pub fn shifted(f: &mut Formatter<'_>, shift: N, amount: N, _: &Ctx) -> Result {
 const EXTEND: [&str; 8] = ["uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx"];
 
 fn extended_reg(f: &mut Formatter<'_>, a: &args::Extend, c: &Ctx, lsl: bool) -> Result {
-    r(f, a.rm.into(), N::from(a.option & 3 == 3), c)?;
+    r(f, a.rm.into(), N::from(a.sf == 1 && a.option & 3 == 3), c)?;
     let name = if lsl { "lsl" } else { EXTEND[usize::from(a.option & 7)] };
     match a.amount {
         0 if lsl => Ok(()),

@@ -53,7 +53,8 @@ impl Isa for Aarch64 {
     }
     fn key(&self, state: &[u8]) -> Key {
         let at = state::FPCR_OFFSET;
-        let fpcr = state.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
+        let fpcr =
+            state.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         Key(if fpcr & state::FPCR_DN != 0 { KEY_DN } else { 0 })
     }
 }
@@ -64,11 +65,5 @@ fn make(model: &str) -> Result<Box<dyn Isa>, String> {
 }
 
 /// Registry row.
-pub static GUEST: Guest = Guest {
-    name: "aarch64",
-    elf_machine: 183,
-    elf64: true,
-    little: true,
-    models: &MODELS,
-    make,
-};
+pub static GUEST: Guest =
+    Guest { name: "aarch64", elf_machine: 183, elf64: true, little: true, models: &MODELS, make };

@@ -58,3 +58,7 @@ pub fn even(n: i64) -> bool {
 pub fn distinct(a: i64, b: i64) -> bool {
     a != b && a != 31 && b != 31
 }
+/// IC IVAU.
+pub fn ivau(a: &args::Sys) -> bool {
+    (a.op1, a.crn, a.crm, a.op2) == (3, 7, 5, 1)
+}

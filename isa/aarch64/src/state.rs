@@ -5,7 +5,7 @@ use remu_isa::ir::{Slot, Type};
 
 cpu_state! {
     /// Registers of a processor at EL0.
-    pub struct State;
+    pub struct State {
     /// X0 to X30; 31 is the stack pointer.
     x[32]: I64 = [
         "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
@@ -36,6 +36,7 @@ cpu_state! {
     fpcr[1]: I32 = ["fpcr"];
     /// PSTATE.DIT and PSTATE.SSBS at the bits of their registers.
     pstate[2]: I32 = ["dit", "ssbs"];
+    }
     pinned_int: [
         (x, 0), (x, 1), (x, 2), (x, 3), (x, 8), (x, 19), (x, 20), (x, 21), (x, 29), (x, 31),
     ];
@@ -50,8 +51,8 @@ pub(crate) const EXIT_INFO: [Slot; 2] =
 
 const _: () = assert!(core::mem::offset_of!(remu_isa::Header, exit_info) == 16);
 
-/// FPCR bits that can be set: DN, FZ, RMode.
-pub(crate) const FPCR_MASK: u32 = 0x03c0_0000;
+/// FPCR bits that can be set: DN, FZ, RMode, FZ16.
+pub(crate) const FPCR_MASK: u32 = 0x03c8_0000;
 /// FPCR.DN.
 pub(crate) const FPCR_DN: u32 = 1 << 25;
 

@@ -61,6 +61,8 @@ pub(crate) fn operation(op1: u8, crn: u8, crm: u8, op2: u8) -> Option<(&'static 
         (0, 7, 10, 2) => ("dc csw", true),
         (0, 7, 14, 2) => ("dc cisw", true),
         (3, 7, 4, 1) => ("dc zva", true),
+        (3, 7, 4, 3) => ("dc gva", true),
+        (3, 7, 4, 4) => ("dc gzva", true),
         (3, 7, 10, 1) => ("dc cvac", true),
         (3, 7, 11, 1) => ("dc cvau", true),
         (3, 7, 12, 1) => ("dc cvap", true),
@@ -98,8 +100,7 @@ pub(crate) fn constant(f: &Features, r: u16) -> Option<u64> {
             if_has(AES, 2 << 4)
                 | if_has(SHA1, 1 << 8)
                 | if_has(SHA256, 1 << 12)
-                | if_has(SHA512, 1 << 13)
-                & !if_has(SHA512, 1 << 12)
+                | if_has(SHA512, 1 << 13) & !if_has(SHA512, 1 << 12)
                 | if_has(CRC32, 1 << 16)
                 | if_has(LSE, 2 << 20)
                 | if_has(LSE128, 1 << 20)

@@ -110,7 +110,7 @@ macro_rules! no_ops {
         pub fn $name(_: &Lift, _: args::Empty) {})*
     };
 }
-no_ops!(nop, r#yield, wfe, wfi, sev, sevl, dgh, esb, csdb, clrbhb);
+no_ops!(nop, r#yield, wfe, wfi, sev, sevl, esb, psb, tsb, csdb, clrbhb);
 /// HINT: unallocated hints do nothing.
 pub fn hint(_: &Lift, _: args::Hint) {}
 /// BTI: pages are not guarded.
@@ -195,10 +195,7 @@ fn set_flag_bits(l: &Lift, bits: [Val; 4]) {
 pub fn xaflag(l: &Lift, _: args::Empty) {
     let [_, z, c, _] = flag_bits(l);
     let not = |x| l.xor(x, l.c32(1));
-    set_flag_bits(
-        l,
-        [l.and(not(c), not(z)), l.and(z, c), l.or(c, z), l.and(not(c), z)],
-    );
+    set_flag_bits(l, [l.and(not(c), not(z)), l.and(z, c), l.or(c, z), l.and(not(c), z)]);
 }
 /// AXFLAG.
 pub fn axflag(l: &Lift, _: args::Empty) {
@@ -282,7 +279,9 @@ fn write_fpcr(l: &Lift, v: Val) {
     let rmode = l.extract(fpcr, (22, 2));
     let rm = l.add_imm(l.and(l.neg(rmode), l.c32(3)), 1);
     let fz = l.extract(fpcr, (24, 1));
-    l.set_fpmode(l.or(rm, l.or(l.shl_imm(fz, 3), l.shl_imm(fz, 4))));
+    let fz16 = l.extract(fpcr, (19, 1));
+    let flush = l.or(l.mul(fz, l.c32(0x18)), l.shl_imm(fz16, 5));
+    l.set_fpmode(l.or(rm, flush));
     l.exit(ExitKind::KeyChanged, l.next_pc());
 }
 

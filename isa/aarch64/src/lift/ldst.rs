@@ -96,7 +96,8 @@ fn no_write_back(_: &Lift, _: args::Imm) {}
 fn indexed(l: &Lift, a: args::Reg) -> Place {
     let index = extend_reg(l, a.rm, a.option, 0, 1);
     let shift = if a.s == 1 { a.sz } else { 0 };
-    let (index, scale) = if shift > 3 { (l.shl_imm(index, shift.into()), 0) } else { (index, shift) };
+    let (index, scale) =
+        if shift > 3 { (l.shl_imm(index, shift.into()), 0) } else { (index, shift) };
     let addr = Addr { scale, ..plain(a.sz, 0) };
     Place { base: l.xsp(a.rn), index, addr }
 }

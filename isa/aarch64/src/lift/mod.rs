@@ -16,9 +16,6 @@ pub mod ldst;
 pub mod mops;
 pub(crate) mod pac;
 
-/// What a lifter returns: nothing, it writes to the builder.
-pub type Flow = ();
-
 /// Registers as the manual reads and writes them.
 pub(crate) trait Regs {
     /// `X[n, 64]`: 31 is zero.
@@ -104,7 +101,7 @@ impl Regs for Lift<'_> {
     }
     fn fp(&self) -> Fp {
         let dn = self.key().0 & KEY_DN != 0;
-        Fp::dynamic(if dn { NanRule::Default } else { NanRule::Arm })
+        Fp::dynamic(if dn { NanRule::ArmDefault } else { NanRule::Arm })
     }
 }
 
