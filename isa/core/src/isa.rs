@@ -50,6 +50,10 @@ pub trait Isa: Send + Sync {
     fn max_insn_len(&self) -> usize {
         4
     }
+    /// log2 of the alignment of instructions.
+    fn insn_align(&self) -> u8 {
+        2
+    }
     /// Looks at the instruction at `pc`. `code` holds its bytes, fewer than
     /// [`Isa::max_insn_len`] where memory ends; `None` if even the shortest
     /// reading does not fit in them.

@@ -1,1 +1,16 @@
-//! Code memory, lookup, linking, invalidation and exits.
+//! Runs guest code: translates regions on demand, keeps them, links them, and
+//! hands every exit to the caller. Knows no system call and no device.
+
+mod code;
+mod cpu;
+mod fault;
+mod run;
+mod stats;
+mod table;
+mod translate;
+
+pub use cpu::Cpu;
+pub use stats::Stats;
+pub use translate::{CodeSource, Engine, Error, ForkGuard, Options};
+
+pub use remu_ir::ExitKind;

@@ -6,7 +6,9 @@
 //! blocks only guest state, reached through typed slots, is live.
 
 mod builder;
+pub mod interp;
 mod ops;
+pub mod passes;
 mod region;
 mod types;
 

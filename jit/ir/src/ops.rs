@@ -245,6 +245,7 @@ ir_ops! {
     hand icmp     (x: Int, y: SameX) {c: Cond} -> Bool, PURE, "integer comparison";
     auto band     (x: Bool, y: Bool) {} -> Bool, COMMUTES, "both";
     auto bor      (x: Bool, y: Bool) {} -> Bool, COMMUTES, "either";
+    auto bxor     (x: Bool, y: Bool) {} -> Bool, COMMUTES, "one of the two";
     hand bnot     (x: Bool) {} -> Bool, PURE, "not x";
     auto boolint  (x: Bool) {t: Ty} -> Attr, PURE, "1 or 0";
     hand movcond  (c: Bool, t: Any, f: SameY) {} -> SameY, PURE, "c ? t : f";
@@ -299,7 +300,7 @@ ir_ops! {
     auto fpstat   () {} -> I32, SIDE, "sticky flags: bit 0 invalid, 1 input denormal, 2 divide by zero, 3 overflow, 4 underflow, 5 inexact";
     auto set_fpstat (x: I32) {} -> Void, SIDE, "replace the sticky flags";
     auto or_fpstat (x: I32) {} -> Void, SIDE, "raise sticky flags";
-    auto set_fpmode (x: I32) {} -> Void, SIDE, "bits 2:0 rounding mode numbered as Rm (not dyn, odd), bit 3 flush results to zero, bit 4 denormal inputs are zero";
+    auto set_fpmode (x: I32) {} -> Void, SIDE, "bits 2:0 rounding mode numbered as Rm (not dyn, odd), bit 3 flush results to zero, bit 4 denormal inputs are zero, bit 5 both for f16 (which bits 3 and 4 leave alone)";
 
     // ---- vectors: movement
     auto vdup     (x: Int) {l: Lane} -> V128, PURE, "low bits of x in every lane";

@@ -401,16 +401,23 @@ small_enum! {
 }
 
 small_enum! {
-    /// Which NaN an operation yields.
+    /// Which NaN an operation yields, and with it what else differs between
+    /// architectures: `Arm` and `ArmDefault` detect tininess before rounding,
+    /// the others after; `Default` lets a signalling NaN lose against a number
+    /// in `fminnm` and `fmaxnm`.
     NanRule: aux, "nan" {
         /// Arm with FPCR.DN = 0: the first signalling NaN operand made quiet,
         /// else the first quiet one, else the positive default NaN. Operand
         /// order of `fma(x, y, z)` is z, x, y.
         Arm = "arm",
-        /// always the positive default NaN (RISC-V, Arm with FPCR.DN = 1)
+        /// always the positive default NaN (RISC-V)
         Default = "default",
-        /// x86's own rule
+        /// the first NaN operand made quiet, else the negative default NaN;
+        /// minimum and maximum give the second operand where one is NaN or
+        /// both are zero (x86 SSE)
         X86 = "x86",
+        /// always the positive default NaN, else as `Arm` (FPCR.DN = 1)
+        ArmDefault = "armdn",
     }
 }
 

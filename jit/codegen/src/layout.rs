@@ -1,0 +1,78 @@
+//! Where guest state is, as translated code sees it.
+
+use remu_ir::Slot;
+
+/// Layout of guest state relative to the state pointer. Translated code keeps
+/// `state + bias` in a register, so that the integer registers behind the
+/// header are in reach of one-byte displacements.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// I64 slots kept in host registers, best first.
+    pub pinned_int: Vec<Slot>,
+    /// V128 or F64 slots kept in host vector registers, best first.
+    pub pinned_vec: Vec<Slot>,
+    /// Bytes of guest state; scratch memory of translated code follows.
+    pub size: usize,
+    /// log2 of the alignment of guest instructions: how lookups hash.
+    pub insn_align: u8,
+    /// The host has AVX-512VL and it may be used.
+    pub avx512: bool,
+}
+
+impl Layout {
+    /// The state pointer points this far behind the start of the state.
+    pub const BIAS: i32 = 384;
+    /// Offsets in the header, which `isa/core` lays out; the engine checks
+    /// them against it.
+    pub const EXIT_REQUEST: i32 = 0;
+    /// See [`Layout::EXIT_REQUEST`].
+    pub const EXIT_KIND: i32 = 4;
+    /// See [`Layout::EXIT_REQUEST`].
+    pub const PC: i32 = 8;
+    /// See [`Layout::EXIT_REQUEST`].
+    pub const EXIT_INFO: i32 = 16;
+    /// See [`Layout::EXIT_REQUEST`].
+    pub const FPSTAT: i32 = 32;
+    /// See [`Layout::EXIT_REQUEST`].
+    pub const FPMODE: i32 = 36;
+    /// Private words of the engine: first one.
+    pub const ENGINE: i32 = 40;
+    /// Host stack pointer while in translated code.
+    pub const HOST_RSP: i32 = Self::ENGINE;
+    /// Return stack pointer while outside.
+    pub const GUEST_RSP: i32 = Self::ENGINE + 8;
+    /// The thread's lookup cache: pairs of guest pc and host address.
+    pub const CACHE: i32 = Self::ENGINE + 16;
+    /// MXCSR of the guest, then of the host.
+    pub const MXCSR: i32 = Self::ENGINE + 24;
+    /// Empty position of the return stack.
+    pub const STACK_TOP: i32 = Self::ENGINE + 32;
+    /// Host address of the link that missed: end of its displacement.
+    pub const LINK: i32 = Self::ENGINE + 40;
+    /// Non-zero while a helper runs.
+    pub const IN_HELPER: i32 = Self::ENGINE + 48;
+
+    /// Non-zero while the thread is in translated code.
+    pub const IN_CODE: i32 = Self::ENGINE + 56;
+
+    /// Entries of the lookup cache.
+    pub const CACHE_ENTRIES: usize = 4096;
+    /// Bytes behind the state that translated code uses: spill slots, then
+    /// the operands of a fallback.
+    pub const SCRATCH: usize = Self::SPILLS * 16 + 64;
+    /// Spill slots.
+    pub const SPILLS: usize = 256;
+
+    /// Displacement of a state offset from the state pointer.
+    pub const fn disp(offset: i32) -> i32 {
+        offset - Self::BIAS
+    }
+    /// Displacement of a spill slot.
+    pub const fn spill(&self, n: usize) -> i32 {
+        self.size as i32 + n as i32 * 16 - Self::BIAS
+    }
+    /// Displacement of the fallback's operands: result, then up to three.
+    pub const fn fallback(&self) -> i32 {
+        self.spill(Self::SPILLS)
+    }
+}

@@ -1,0 +1,520 @@
+//! Scalar floating point, inline: the host's instructions under the guest's
+//! MXCSR; whatever they do not get exactly right goes to a cold path.
+
+use remu_ir::{FCond, FlagCond, Fp, FpInt, Inst, NanRule, Op, Rm as Round, Type};
+
+use super::enc::{Alu, Label, RAX, RBP, RCX, Rm, W, at, cc};
+use super::lower::{Cold, Compiler};
+use super::truth::Truth;
+use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, MOVQ_X_R, XORPS};
+use super::{Host, X, XT};
+use crate::Layout;
+
+// pp: 2 for single, 3 for double; added to opcodes below.
+fn prefix(t: Type) -> u32 {
+    if t == Type::F64 { 0x300 } else { 0x200 }
+}
+const SQRT: u32 = 0x1051;
+const UCOMIS: u32 = 0x102e;
+const COMIS: u32 = 0x102f;
+const ROUNDSS: u32 = 0x310a;
+const FMA213: u32 = 0x21a9;
+
+const NAN32: u64 = 0x7fc0_0000;
+const NAN64: u64 = 0x7ff8_0000_0000_0000;
+
+fn default_nan(t: Type) -> u64 {
+    if t == Type::F64 { NAN64 } else { NAN32 }
+}
+
+impl Compiler<'_> {
+    /// Lowers a scalar floating-point op; false if it has no rule here.
+    pub(super) fn float_op(&mut self, id: u16, i: &Inst) -> bool {
+        let from = if i.op.arity() > 0 { self.inst(i.args[0]).ty } else { Type::Void };
+        if from == Type::F16 || i.ty == Type::F16 {
+            return false;
+        }
+        match i.op {
+            Op::fadd | Op::fsub | Op::fmul | Op::fdiv => self.arith(id, i),
+            Op::fsqrt => self.sqrt(id, i),
+            Op::fma => self.fma(id, i),
+            Op::fminnm | Op::fmaxnm | Op::fmin | Op::fmax => self.fminmax(id, i),
+            Op::fneg | Op::fabs => {
+                self.sign(id, i);
+                true
+            }
+            Op::fcvt => self.fcvt(id, i, from),
+            Op::fcvt_int => self.to_int(id, i, from),
+            Op::fcvt_s | Op::fcvt_u => self.from_int(id, i, from),
+            Op::fround | Op::froundx => self.round(id, i),
+            Op::bitcast => self.bitcast(id, i),
+            Op::fbox if from == Type::F32 => {
+                let s = self.reg(i.args[0]);
+                self.done_all(i);
+                let d = self.dest(id, Some(X + s));
+                // vpcmpeqd t, t, t; vpunpckldq d, s, t
+                self.a.vex(0x1176, XT, XT, Rm::R(XT));
+                self.a.vex(0x1162, d - X, s, Rm::R(XT));
+                self.finish(id, d);
+                true
+            }
+            Op::funbox if i.ty == Type::F32 => {
+                let s = self.reg(i.args[0]);
+                self.done_all(i);
+                // vpextrd eax, s, 1
+                self.a.vex_imm(0x3116, s, 0, Rm::R(RAX), 1);
+                let d = self.dest(id, Some(X + s));
+                self.copy(d, X + s, Type::V128);
+                self.a.alu_imm(Alu::Cmp, W::D, Rm::R(RAX), -1);
+                let (label, back) = self.detour(cc::NE);
+                self.cold.push(Cold::Nan { label, back, value: NAN32, to: d - X });
+                self.a.bind(back);
+                self.finish(id, d);
+                true
+            }
+            Op::vfromf => {
+                let s = self.reg(i.args[0]);
+                self.done_all(i);
+                let d = self.dest(id, None);
+                if from == Type::F64 {
+                    self.a.vex(MOVQ_X, d - X, 0, Rm::R(s));
+                } else {
+                    self.a.vex_imm(INSERTPS, d - X, s, Rm::R(s), 0x0e);
+                }
+                self.finish(id, d);
+                true
+            }
+            Op::vtof => {
+                self.alias(id, i.args[0]);
+                true
+            }
+            Op::fpstat => {
+                self.read_status();
+                let d = self.dest(id, None);
+                self.a.mov(W::D, d, RAX);
+                self.vals[usize::from(id)].zero_high = true;
+                self.finish(id, d);
+                true
+            }
+            Op::set_fpstat | Op::or_fpstat => {
+                self.write_status(i);
+                true
+            }
+            Op::set_fpmode => {
+                self.write_mode(i);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the op rounds as MXCSR says.
+    fn dynamic(i: &Inst) -> bool {
+        Fp::from_u8(i.aux).rm == Round::Dyn
+    }
+    fn detour(&mut self, c: u8) -> (Label, Label) {
+        let (label, back) = (self.a.label(), self.a.label());
+        self.a.jcc(c, label);
+        (label, back)
+    }
+    fn ucomis(&mut self, t: Type, x: u8, y: u8) {
+        self.a.vex(UCOMIS | if t == Type::F64 { 0x100 } else { 0 }, x, 0, Rm::R(y));
+    }
+    /// `r` holds a result: a NaN is replaced as the op's rule says. The
+    /// operands must still be in their registers.
+    fn fix_nan(&mut self, i: &Inst, r: u8, operands: [Host; 3], exact: bool) {
+        let rule = Fp::from_u8(i.aux).nan;
+        if rule == NanRule::X86 {
+            return;
+        }
+        self.ucomis(i.ty, r, r);
+        let (label, back) = self.detour(cc::P);
+        if rule == NanRule::Default && !exact {
+            self.cold.push(Cold::Nan { label, back, value: default_nan(i.ty), to: r });
+        } else {
+            self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
+        }
+        self.a.bind(back);
+    }
+    /// The registers of up to three operands.
+    fn operand_regs(&mut self, i: &Inst) -> [Host; 3] {
+        let mut regs = [0; 3];
+        for n in 0..i.op.arity() {
+            let vec = self.inst(i.args[n]).ty.is_vec();
+            regs[n] = self.reg(i.args[n]) + if vec { X } else { 0 };
+        }
+        regs
+    }
+    /// Where to compute: the destination, unless that is an operand which the
+    /// cold path still reads.
+    fn target_or_temp(d: Host, operands: &[Host; 3]) -> u8 {
+        if operands.contains(&d) { XT } else { d - X }
+    }
+
+    fn arith(&mut self, id: u16, i: &Inst) -> bool {
+        if !Self::dynamic(i) {
+            return false;
+        }
+        let op = prefix(i.ty)
+            | match i.op {
+                Op::fadd => 0x1058,
+                Op::fmul => 0x1059,
+                Op::fsub => 0x105c,
+                _ => 0x105e,
+            };
+        let regs = self.operand_regs(i);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = Self::target_or_temp(d, &regs);
+        self.a.vex(op, r, regs[0] - X, Rm::R(regs[1] - X));
+        self.fix_nan(i, r, regs, false);
+        self.copy(d, X + r, i.ty);
+        self.finish(id, d);
+        true
+    }
+    fn sqrt(&mut self, id: u16, i: &Inst) -> bool {
+        if !Self::dynamic(i) {
+            return false;
+        }
+        let regs = self.operand_regs(i);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = Self::target_or_temp(d, &regs);
+        self.a.vex(SQRT | prefix(i.ty), r, regs[0] - X, Rm::R(regs[0] - X));
+        self.fix_nan(i, r, regs, false);
+        self.copy(d, X + r, i.ty);
+        self.finish(id, d);
+        true
+    }
+    fn fma(&mut self, id: u16, i: &Inst) -> bool {
+        if !Self::dynamic(i) {
+            return false;
+        }
+        let w = if i.ty == Type::F64 { 0x8000 } else { 0 };
+        let regs = self.operand_regs(i);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = Self::target_or_temp(d, &regs);
+        self.a.vex(MOVAPS, r, 0, Rm::R(regs[0] - X));
+        self.a.vex(FMA213 | w, r, regs[1] - X, Rm::R(regs[2] - X));
+        // The flags of (inf * 0) + NaN differ between hosts: always evaluate.
+        self.fix_nan(i, r, regs, true);
+        self.copy(d, X + r, i.ty);
+        self.finish(id, d);
+        true
+    }
+    /// Ordered, unequal operands: the host's minimum is right. The rest is cold.
+    fn fminmax(&mut self, id: u16, i: &Inst) -> bool {
+        let min = matches!(i.op, Op::fmin | Op::fminnm);
+        let regs = self.operand_regs(i);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = Self::target_or_temp(d, &regs);
+        // ucomis raises invalid for signalling NaNs only, as the op does.
+        self.ucomis(i.ty, regs[0] - X, regs[1] - X);
+        let (label, back) = self.detour(cc::E);
+        self.a.vex((if min { 0x105d } else { 0x105f }) | prefix(i.ty), r, regs[0] - X, Rm::R(regs[1] - X));
+        self.cold.push(Cold::Eval { label, back, inst: *i, operands: regs, to: X + r });
+        self.a.bind(back);
+        self.copy(d, X + r, i.ty);
+        self.finish(id, d);
+        true
+    }
+    fn sign(&mut self, id: u16, i: &Inst) {
+        let s = self.reg(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, Some(X + s));
+        let double = i.ty == Type::F64;
+        let neg = i.op == Op::fneg;
+        let bits: u64 = match (double, neg) {
+            (true, true) => 1 << 63,
+            (true, false) => !(1 << 63),
+            (false, true) => 1 << 31,
+            (false, false) => 0x7fff_ffff,
+        };
+        self.a.movi(RAX, bits);
+        self.a.vex(MOVQ_X_R, XT, 0, Rm::R(RAX));
+        self.a.vex(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, Rm::R(XT));
+        self.finish(id, d);
+    }
+
+    fn fcvt(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+        if !Self::dynamic(i) || from == i.ty {
+            return false;
+        }
+        let regs = self.operand_regs(i);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = Self::target_or_temp(d, &regs);
+        self.a.vex(XORPS, r, r, Rm::R(r));
+        self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
+        // Arm keeps a NaN's sign and upper payload, as the host does.
+        if Fp::from_u8(i.aux).nan == NanRule::Default {
+            self.fix_nan(i, r, regs, false);
+        }
+        self.copy(d, X + r, i.ty);
+        self.finish(id, d);
+        true
+    }
+
+    /// The immediate of ROUNDSD for a mode; `None` where the host has none.
+    fn round_imm(rm: Round) -> Option<u8> {
+        match rm {
+            Round::Dyn => Some(4),
+            Round::Ne => Some(0),
+            Round::Dn => Some(1),
+            Round::Up => Some(2),
+            Round::Tz => Some(3),
+            _ => None,
+        }
+    }
+    fn round(&mut self, id: u16, i: &Inst) -> bool {
+        let Some(imm) = Self::round_imm(Fp::from_u8(i.aux).rm) else { return false };
+        let imm = if i.op == Op::fround { imm | 8 } else { imm };
+        let regs = self.operand_regs(i);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = Self::target_or_temp(d, &regs);
+        let s = regs[0] - X;
+        self.a.vex_imm(ROUNDSS + u32::from(i.ty == Type::F64), r, s, Rm::R(s), imm);
+        self.fix_nan(i, r, regs, false);
+        self.copy(d, X + r, i.ty);
+        self.finish(id, d);
+        true
+    }
+
+    fn to_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+        let p = FpInt::of(i);
+        let w = if i.ty == Type::I64 { W::Q } else { W::D };
+        let direct = matches!(p.fp.rm, Round::Tz | Round::Dyn);
+        let imm = Self::round_imm(p.fp.rm);
+        // Rounding first is exact only where no value out of range has a fraction.
+        if !(direct || (imm.is_some() && w == W::Q && p.signed && from == Type::F64)) {
+            return false;
+        }
+        if !p.signed && p.fp.rm != Round::Tz {
+            return false;
+        }
+        let s = self.reg(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let (label, back) = (self.a.label(), self.a.label());
+        let mut src = s;
+        if !direct {
+            self.a.vex_imm(ROUNDSS + 1, XT, s, Rm::R(s), imm.unwrap_or(4));
+            src = XT;
+        }
+        if !p.signed {
+            // Only [0, 2^width) or, for 64 bits, [0, 2^63) is inline.
+            let limit: u64 = match (from, w) {
+                (Type::F64, W::D) => 0x41f0_0000_0000_0000,
+                (Type::F64, W::Q) => 0x43e0_0000_0000_0000,
+                (_, W::D) => 0x4f80_0000,
+                (_, W::Q) => 0x5f00_0000,
+            };
+            if from == Type::F64 {
+                self.a.vex(MOVQ_R_X, s, 0, Rm::R(RAX));
+                self.a.test(W::Q, RAX, Rm::R(RAX));
+            } else {
+                self.a.vex(MOVD_R_X, s, 0, Rm::R(RAX));
+                self.a.test(W::D, RAX, Rm::R(RAX));
+            }
+            self.a.jcc(cc::S, label);
+            // As integers, which raises no flag; NaNs compare as large.
+            let bits = self.bits_of(s, from);
+            self.a.movi(RAX, limit);
+            self.a.alu(Alu::Cmp, W::Q, RAX, Rm::M(bits));
+            self.a.jcc(cc::BE, label);
+        }
+        let op = prefix(from)
+            | if p.fp.rm == Round::Tz { 0x102c } else { 0x102d }
+            | if w == W::Q || !p.signed { 0x8000 } else { 0 };
+        self.a.vex(op, RAX, 0, Rm::R(src));
+        if p.signed {
+            // The host's "indefinite" is the smallest integer.
+            self.a.alu_imm(Alu::Cmp, w, Rm::R(RAX), 1);
+            self.a.jcc(cc::O, label);
+        }
+        self.cold.push(Cold::Eval { label, back, inst: *i, operands: [X + s, 0, 0], to: RAX });
+        self.a.bind(back);
+        self.a.mov(w, d, RAX);
+        self.vals[usize::from(id)].zero_high = true;
+        self.finish(id, d);
+        true
+    }
+    /// Stores a float's bits, zero-extended, where an integer op can read them.
+    fn bits_of(&mut self, s: u8, from: Type) -> super::enc::Mem {
+        let m = at(RBP, self.lay.fallback());
+        if from == Type::F64 {
+            self.a.vex(super::vector::MOVSD_ST, s, 0, Rm::M(m));
+        } else {
+            self.a.st_imm(W::Q, m, 0);
+            self.a.vex(super::vector::MOVSS_ST, s, 0, Rm::M(m));
+        }
+        m
+    }
+
+    fn from_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+        if !Self::dynamic(i) {
+            return false;
+        }
+        let s = self.reg(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = d - X;
+        let (label, back) = (self.a.label(), self.a.label());
+        let mut src = s;
+        let mut wide = from == Type::I64;
+        if i.op == Op::fcvt_u {
+            if from == Type::I64 {
+                self.a.test(W::Q, s, Rm::R(s));
+                self.a.jcc(cc::S, label);
+                self.cold.push(Cold::Eval { label, back, inst: *i, operands: [s, 0, 0], to: d });
+            } else {
+                self.a.op(W::D, 0x8b, RAX, Rm::R(s), false);
+                src = RAX;
+                wide = true;
+            }
+        }
+        self.a.vex(XORPS, r, r, Rm::R(r));
+        self.a.vex(0x102a | prefix(i.ty) | if wide { 0x8000 } else { 0 }, r, r, Rm::R(src));
+        self.a.bind(back);
+        self.finish(id, d);
+        true
+    }
+
+    // ---- comparison
+
+    /// Emits the comparison of an `fcmp` or `fl_fcmp`; `swap` exchanges the
+    /// operands. Uses the temporary for an operand in memory.
+    pub(super) fn float_compare(&mut self, id: u16, swap: bool) {
+        let i = self.inst(id);
+        let c = FCond::from_u8(i.aux);
+        let t = self.inst(i.args[0]).ty;
+        let (x, y) = if swap { (i.args[1], i.args[0]) } else { (i.args[0], i.args[1]) };
+        let signal = match i.op {
+            Op::fcmp => matches!(c, FCond::Lt | FCond::Le | FCond::EqS),
+            _ => c == FCond::EqS,
+        };
+        let op = (if signal { COMIS } else { UCOMIS }) | if t == Type::F64 { 0x100 } else { 0 };
+        let m = self.float_place(y);
+        let xr = self.xmm_or_temp(x);
+        let m = match m {
+            Some(m) => m,
+            // A constant: by way of the scratch memory.
+            None => {
+                let slot = at(RBP, self.lay.fallback());
+                self.a.vex(super::vector::MOVUPS_ST, xr, 0, Rm::M(at(RBP, slot.disp + 16)));
+                self.load_into(y, X + XT);
+                self.a.vex(super::vector::MOVUPS_ST, XT, 0, Rm::M(slot));
+                self.a.vex(super::vector::MOVUPS, XT, 0, Rm::M(at(RBP, slot.disp + 16)));
+                self.a.vex(op, XT, 0, Rm::M(slot));
+                return;
+            }
+        };
+        self.a.vex(op, xr, 0, m);
+    }
+    fn float_place(&mut self, id: u16) -> Option<Rm> {
+        match self.val(id).loc {
+            super::alloc::Loc::Reg(h) => Some(Rm::R(h & 15)),
+            super::alloc::Loc::Home(off) => Some(Rm::M(at(RBP, Layout::disp(i32::from(off))))),
+            super::alloc::Loc::Spill(n) => Some(Rm::M(at(RBP, self.lay.spill(usize::from(n))))),
+            super::alloc::Loc::None => None,
+        }
+    }
+    pub(super) fn float_truth(&mut self, id: u16) -> Truth {
+        let c = FCond::from_u8(self.inst(id).aux);
+        // x < y is y > x: unordered then counts as false.
+        let swap = matches!(c, FCond::Lt | FCond::Le | FCond::LtQ | FCond::LeQ);
+        self.float_compare(id, swap);
+        match c {
+            FCond::Eq | FCond::EqS => Truth::And(cc::NP, cc::E),
+            FCond::Lt | FCond::LtQ => Truth::One(cc::A),
+            FCond::Le | FCond::LeQ => Truth::One(cc::AE),
+            FCond::Uno => Truth::One(cc::P),
+        }
+    }
+    /// Truth of a condition on the flags of a floating-point comparison.
+    pub(super) fn float_flags_truth(&mut self, f: u16, c: FlagCond) -> Truth {
+        let swap = matches!(c, FlagCond::Mi | FlagCond::Pl | FlagCond::Cs | FlagCond::Cc);
+        self.float_compare(f, swap);
+        match c {
+            FlagCond::Eq => Truth::And(cc::NP, cc::E),
+            FlagCond::Ne => Truth::Or(cc::P, cc::NE),
+            FlagCond::Mi | FlagCond::Cc => Truth::One(cc::A),
+            FlagCond::Pl | FlagCond::Cs => Truth::One(cc::BE),
+            FlagCond::Vs => Truth::One(cc::P),
+            FlagCond::Vc => Truth::One(cc::NP),
+            FlagCond::Hi => Truth::Or(cc::P, cc::A),
+            FlagCond::Ls => Truth::And(cc::NP, cc::BE),
+            FlagCond::Ge => Truth::One(cc::AE),
+            FlagCond::Lt => Truth::One(cc::B),
+            FlagCond::Gt => Truth::One(cc::A),
+            FlagCond::Le => Truth::One(cc::BE),
+        }
+    }
+    /// N, Z, C, V of a floating-point comparison into the temporary.
+    pub(super) fn pack_float_flags(&mut self, f: u16) {
+        self.float_compare(f, false);
+        let end = self.a.label();
+        for (c, v) in [(cc::A, 0x2000_0000u64), (cc::P, 0x3000_0000), (cc::E, 0x6000_0000)] {
+            self.a.movi(RAX, v);
+            self.a.jcc(c, end);
+        }
+        self.a.movi(RAX, 0x8000_0000);
+        self.a.bind(end);
+    }
+
+    // ---- status and control
+
+    /// Sticky flags: those of the header and those of MXCSR.
+    fn read_status(&mut self) {
+        let m = at(RBP, self.lay.fallback());
+        self.a.vex(super::vector::STMXCSR, 3, 0, Rm::M(m));
+        self.a.ld(W::D, RAX, m);
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0x3f);
+        self.a.alu(Alu::Or, W::D, RAX, Rm::M(at(RBP, Layout::disp(Layout::FPSTAT))));
+    }
+    fn write_status(&mut self, i: &Inst) {
+        let stat = at(RBP, Layout::disp(Layout::FPSTAT));
+        self.load_into(i.args[0], RAX);
+        if i.op == Op::or_fpstat {
+            self.a.alu_mr(Alu::Or, W::D, stat, RAX);
+        } else {
+            self.a.st(W::D, stat, RAX);
+            let m = at(RBP, self.lay.fallback());
+            self.a.vex(super::vector::STMXCSR, 3, 0, Rm::M(m));
+            self.a.alu_imm(Alu::And, W::D, Rm::M(m), !0x3f);
+            self.a.vex(super::vector::STMXCSR, 2, 0, Rm::M(m));
+        }
+        self.done_all(i);
+        self.unlock_all();
+    }
+    /// Stores the mode and puts its rounding and flushing bits into MXCSR.
+    fn write_mode(&mut self, i: &Inst) {
+        let m = at(RBP, self.lay.fallback());
+        self.take(RCX);
+        self.load_into(i.args[0], RAX);
+        self.a.st(W::D, at(RBP, Layout::disp(Layout::FPMODE)), RAX);
+        self.a.mov(W::D, RCX, RAX);
+        // Two bits for each mode, in order of their numbers.
+        self.a.st_imm(W::D, m, 0x270);
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RCX), 7);
+        self.a.shift_imm(4, W::D, RCX, 1);
+        self.a.vex(super::int::SHRX_D, RCX, RCX, Rm::M(m));
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RCX), 3);
+        self.a.shift_imm(4, W::D, RCX, 13);
+        self.a.vex(super::vector::STMXCSR, 3, 0, Rm::M(m));
+        self.a.alu_imm(Alu::And, W::D, Rm::M(m), 0x1fbf);
+        self.a.alu_mr(Alu::Or, W::D, m, RCX);
+        for (bit, shift) in [(8, 12), (16, 2)] {
+            self.a.mov(W::D, RCX, RAX);
+            self.a.alu_imm(Alu::And, W::D, Rm::R(RCX), bit);
+            self.a.shift_imm(4, W::D, RCX, shift);
+            self.a.alu_mr(Alu::Or, W::D, m, RCX);
+        }
+        self.a.vex(super::vector::STMXCSR, 2, 0, Rm::M(m));
+        self.done_all(i);
+        self.unlock_all();
+    }
+}

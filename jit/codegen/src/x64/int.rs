@@ -1,0 +1,543 @@
+//! Integer ops.
+
+use remu_ir::{DivZero, Inst, Op, Type};
+
+use super::Host;
+use super::alloc::wide;
+use super::enc::{Alu, Mem, RAX, RCX, RDX, Rm, W, at, cc};
+use super::lower::Compiler;
+
+// VEX opcodes: see `CodeBuf::vex`.
+pub(super) const SHLX_D: u32 = 0x21f7;
+pub(super) const SARX_D: u32 = 0x22f7;
+pub(super) const SHRX_D: u32 = 0x23f7;
+pub(super) const ANDN_D: u32 = 0x20f2;
+pub(super) const PEXT_D: u32 = 0x22f5;
+const MULX_D: u32 = 0x23f6;
+const RORX_D: u32 = 0x33f0;
+/// Added to a 32-bit VEX opcode for its 64-bit form.
+pub(super) const VEX_Q: u32 = 0x8000;
+
+fn vex_w(op: u32, w: W) -> u32 {
+    if w == W::Q { op | VEX_Q } else { op }
+}
+
+impl Compiler<'_> {
+    /// Lowers an integer op; false if it has no rule here.
+    pub(super) fn int_op(&mut self, id: u16, i: &Inst) -> bool {
+        match i.op {
+            Op::add => self.add(id, i),
+            Op::sub => self.two(id, i, Alu::Sub),
+            Op::and => self.two(id, i, Alu::And),
+            Op::or => self.two(id, i, Alu::Or),
+            Op::xor => self.two(id, i, Alu::Xor),
+            Op::andc => self.andc(id, i),
+            Op::orc | Op::eqv => self.inverted(id, i),
+            Op::mul => self.mul(id, i),
+            Op::mulhu | Op::mulhs | Op::mulhsu => self.mulh(id, i),
+            Op::divu | Op::divs | Op::remu | Op::rems => self.divide(id, i),
+            Op::neg | Op::not => self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d))),
+            Op::bswap => self.one(id, i, |c, w, d| c.a.bswap(w, d)),
+            Op::shl | Op::shr | Op::sar | Op::rotr | Op::rotl => self.shift(id, i),
+            Op::extract | Op::sextract => self.extract(id, i),
+            Op::extract2 => self.extract2(id, i),
+            Op::deposit => self.deposit(id, i),
+            Op::sext => {
+                let s = self.rm(i.args[0]);
+                self.unary(id, i, |c, d| c.a.movsxd(d, s));
+            }
+            Op::zext => self.zext(id, i),
+            Op::trunc => self.alias(id, i.args[0]),
+            Op::clz => self.count(id, i, 0xf3_0f_00bd),
+            Op::ctz => self.count(id, i, 0xf3_0f_00bc),
+            Op::ctpop => self.count(id, i, 0xf3_0f_00b8),
+            Op::smin | Op::smax | Op::umin | Op::umax => self.min_max(id, i),
+            Op::adc | Op::sbc => {
+                self.with_carry(i.op == Op::sbc, wide(i.ty), &i.args, RAX);
+                self.done_all(i);
+                let d = self.dest(id, None);
+                self.a.mov(wide(i.ty), d, RAX);
+                self.computed(id, d);
+            }
+            Op::boolint | Op::fl_unpack => self.boolint(id),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The result is in `d`, made by an operation of its type's width.
+    fn computed(&mut self, id: u16, d: Host) {
+        self.vals[usize::from(id)].zero_high = true;
+        self.finish(id, d);
+    }
+    /// One operand in place or copied, then changed.
+    fn one(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, W, Host)) {
+        let w = wide(i.ty);
+        let s = self.rm(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, reg_of(s));
+        self.move_in(w, d, s);
+        f(self, w, d);
+        self.computed(id, d);
+    }
+    /// One operand, result by an instruction with its own destination.
+    fn unary(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, Host)) {
+        self.done_all(i);
+        let d = self.dest(id, None);
+        f(self, d);
+        self.computed(id, d);
+    }
+    fn move_in(&mut self, w: W, d: Host, s: Rm) {
+        if s != Rm::R(d) {
+            self.a.op(w, 0x8b, d, s, false);
+        }
+    }
+
+    fn add(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let [x, y, ..] = i.args;
+        if let Some(v) = self.imm(y) {
+            let s = self.rm(x);
+            self.done_all(i);
+            let d = self.dest(id, reg_of(s));
+            match s {
+                Rm::R(r) if r != d => self.a.lea(w, d, at(r, v)),
+                _ => {
+                    self.move_in(w, d, s);
+                    self.a.alu_imm(Alu::Add, w, Rm::R(d), v);
+                }
+            }
+            self.computed(id, d);
+            return;
+        }
+        let (a, b) = (self.rm(x), self.rm(y));
+        self.done_all(i);
+        let d = self.dest(id, reg_of(a).or(reg_of(b)));
+        match (a, b) {
+            _ if b == Rm::R(d) => self.a.alu(Alu::Add, w, d, a),
+            (Rm::R(r), Rm::R(s)) if r != d => {
+                self.a.lea(w, d, Mem { base: r, index: Some(s), scale: 0, disp: 0 });
+            }
+            _ => {
+                self.move_in(w, d, a);
+                self.a.alu(Alu::Add, w, d, b);
+            }
+        }
+        self.computed(id, d);
+    }
+
+    /// `d = x op y` with the two-operand instruction.
+    fn two(&mut self, id: u16, i: &Inst, a: Alu) {
+        let w = wide(i.ty);
+        let [x, y, ..] = i.args;
+        let xs = self.rm(x);
+        if let Some(v) = self.imm(y) {
+            self.done_all(i);
+            let d = self.dest(id, reg_of(xs));
+            if a == Alu::And && v == 0xff && i.ty == Type::I64 {
+                self.a.movzx(1, d, xs);
+            } else {
+                self.move_in(w, d, xs);
+                self.a.alu_imm(a, w, Rm::R(d), v);
+            }
+            self.computed(id, d);
+            return;
+        }
+        let ys = self.rm(y);
+        self.done_all(i);
+        let d = self.dest(id, reg_of(xs));
+        if ys == Rm::R(d) && xs != Rm::R(d) {
+            if a == Alu::Sub {
+                self.a.f7(3, w, Rm::R(d));
+                self.a.alu(Alu::Add, w, d, xs);
+            } else {
+                self.a.alu(a, w, d, xs);
+            }
+        } else {
+            self.move_in(w, d, xs);
+            self.a.alu(a, w, d, ys);
+        }
+        self.computed(id, d);
+    }
+
+    fn andc(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let (x, y) = (self.rm(i.args[0]), self.reg(i.args[1]));
+        self.done_all(i);
+        let d = self.dest(id, reg_of(x));
+        self.a.vex(vex_w(ANDN_D, w), d, y, x);
+        self.computed(id, d);
+    }
+    /// x | !y and !(x ^ y), by way of the temporary.
+    fn inverted(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let x = self.rm(i.args[0]);
+        self.load_into(i.args[1], RAX);
+        self.done_all(i);
+        self.a.f7(2, w, Rm::R(RAX));
+        self.a.alu(if i.op == Op::orc { Alu::Or } else { Alu::Xor }, w, RAX, x);
+        let d = self.dest(id, reg_of(x));
+        self.a.mov(w, d, RAX);
+        self.computed(id, d);
+    }
+
+    fn mul(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let [x, y, ..] = i.args;
+        let xs = self.rm(x);
+        if let Some(v) = self.imm(y) {
+            self.done_all(i);
+            let d = self.dest(id, reg_of(xs));
+            self.a.imul_imm(w, d, xs, v);
+            self.computed(id, d);
+            return;
+        }
+        let ys = self.rm(y);
+        self.done_all(i);
+        let d = self.dest(id, reg_of(xs));
+        if ys == Rm::R(d) {
+            self.a.imul(w, d, xs);
+        } else {
+            self.move_in(w, d, xs);
+            self.a.imul(w, d, ys);
+        }
+        self.computed(id, d);
+    }
+
+    fn mulh(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let [x, y, ..] = i.args;
+        // rdx is an operand or result of every form.
+        let (mut xs, mut ys) = (self.reg(x), self.reg(y));
+        if xs != RDX && ys != RDX {
+            self.take(RDX);
+        }
+        if ys == RDX && i.op != Op::mulhsu {
+            core::mem::swap(&mut xs, &mut ys);
+        }
+        if i.op == Op::mulhs {
+            self.keep_operand(RDX);
+            self.a.mov(w, RAX, xs);
+            self.a.f7(5, w, Rm::R(ys));
+            self.a.mov(w, RAX, RDX);
+        } else if i.op == Op::mulhu {
+            self.keep_operand(RDX);
+            self.a.mov(w, RDX, xs);
+            self.a.vex(vex_w(MULX_D, w), RAX, RAX, Rm::R(ys));
+        } else {
+            // The unsigned product counts a negative x as 2^width too much.
+            let m = at(super::enc::RBP, self.lay.fallback());
+            self.a.mov(w, RAX, xs);
+            self.a.shift_imm(7, w, RAX, if w == W::Q { 63 } else { 31 });
+            self.a.alu(Alu::And, w, RAX, Rm::R(ys));
+            self.a.st(W::Q, m, RAX);
+            self.keep_operand(RDX);
+            let (a, b) = if ys == RDX { (ys, xs) } else { (xs, ys) };
+            self.a.mov(w, RDX, a);
+            self.a.vex(vex_w(MULX_D, w), RAX, RAX, Rm::R(b));
+            self.a.alu(Alu::Sub, w, RAX, Rm::M(m));
+        }
+        self.done_all(i);
+        let d = self.dest(id, None);
+        self.a.mov(w, d, RAX);
+        self.computed(id, d);
+    }
+    /// `h` holds an operand that the op destroys: its value moves elsewhere if
+    /// it is needed after this op.
+    fn keep_operand(&mut self, h: Host) {
+        let id = self.owner[usize::from(h)];
+        if id != super::alloc::NOBODY {
+            let uses = self.vals[usize::from(id)].uses;
+            if uses > 1 {
+                self.vacate(h);
+            }
+        }
+    }
+
+    fn divide(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let [x, y, ..] = i.args;
+        let signed = matches!(i.op, Op::divs | Op::rems);
+        let rem = matches!(i.op, Op::remu | Op::rems);
+        // The divisor must be in neither rax nor rdx.
+        let mut ys = self.reg(y);
+        if ys == RDX {
+            let h = self.scratch(false);
+            self.a.mov(W::Q, h, RDX);
+            ys = h;
+        }
+        self.load_into(x, RAX);
+        if self.locked >> RDX & 1 == 0 {
+            self.take(RDX);
+        } else {
+            self.keep_operand(RDX);
+        }
+        let (zero, minus, end) = (self.a.label(), self.a.label(), self.a.label());
+        self.a.test(w, ys, Rm::R(ys));
+        self.a.jcc(cc::E, zero);
+        if signed {
+            self.a.alu_imm(Alu::Cmp, w, Rm::R(ys), -1);
+            self.a.jcc(cc::E, minus);
+            if w == W::Q {
+                self.a.b(0x48);
+            }
+            self.a.b(0x99); // cdq, cqo
+            self.a.f7(7, w, Rm::R(ys));
+        } else {
+            self.a.zero(RDX);
+            self.a.f7(6, w, Rm::R(ys));
+        }
+        if rem {
+            self.a.mov(w, RAX, RDX);
+        }
+        self.a.jmp(end);
+        if signed {
+            self.a.bind(minus);
+            if rem {
+                self.a.zero(RAX);
+            } else {
+                self.a.f7(3, w, Rm::R(RAX));
+            }
+            self.a.jmp(end);
+        }
+        self.a.bind(zero);
+        if !rem {
+            let ones = DivZero::from_u8(i.aux) == DivZero::Ones;
+            self.a.movi(RAX, if !ones { 0 } else if w == W::Q { u64::MAX } else { 0xffff_ffff });
+        }
+        self.a.bind(end);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        self.a.mov(w, d, RAX);
+        self.computed(id, d);
+    }
+
+    fn shift(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let [x, n, ..] = i.args;
+        let bits = if w == W::Q { 64 } else { 32 };
+        let xs = self.rm(x);
+        if let Some(c) = self.const_of(n) {
+            let c = (c % bits) as u8;
+            self.done_all(i);
+            let d = self.dest(id, reg_of(xs));
+            match i.op {
+                Op::rotr | Op::rotl => {
+                    let c = if i.op == Op::rotl { (bits as u8 - c) % bits as u8 } else { c };
+                    self.a.vex_imm(vex_w(RORX_D, w), d, 0, xs, c);
+                }
+                _ if c == 0 => self.move_in(w, d, xs),
+                Op::shl if c <= 3 && matches!(xs, Rm::R(r) if r != d) => {
+                    let Rm::R(r) = xs else { return };
+                    if c == 1 {
+                        self.a.lea(w, d, Mem { base: r, index: Some(r), scale: 0, disp: 0 });
+                    } else {
+                        self.move_in(w, d, xs);
+                        self.a.shift_imm(4, w, d, c);
+                    }
+                }
+                _ => {
+                    self.move_in(w, d, xs);
+                    let ext = match i.op {
+                        Op::shl => 4,
+                        Op::shr => 5,
+                        _ => 7,
+                    };
+                    self.a.shift_imm(ext, w, d, c);
+                }
+            }
+            self.computed(id, d);
+            return;
+        }
+        if matches!(i.op, Op::rotr | Op::rotl) {
+            // The count is in cl.
+            let ns = self.reg(n);
+            self.load_into(x, RAX);
+            if ns != RCX {
+                self.take(RCX);
+                self.a.mov(W::D, RCX, ns);
+            }
+            self.a.op(w, 0xd3, u8::from(i.op == Op::rotr), Rm::R(RAX), false);
+            self.done_all(i);
+            let d = self.dest(id, None);
+            self.a.mov(w, d, RAX);
+            self.computed(id, d);
+            return;
+        }
+        let ns = self.reg(n);
+        self.done_all(i);
+        let d = self.dest(id, reg_of(xs));
+        let op = match i.op {
+            Op::shl => SHLX_D,
+            Op::shr => SHRX_D,
+            _ => SARX_D,
+        };
+        self.a.vex(vex_w(op, w), d, ns, xs);
+        self.computed(id, d);
+    }
+
+    fn extract(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let (pos, len) = ((i.imm & 0xff) as u8, (i.imm >> 8) as u8);
+        let signed = i.op == Op::sextract;
+        let width = if w == W::Q { 64 } else { 32 };
+        let s = self.rm(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, reg_of(s));
+        match (pos, len, signed) {
+            (0, 8, false) => self.a.movzx(1, d, s),
+            (0, 16, false) => self.a.movzx(2, d, s),
+            (0, 8, true) => self.a.movsx(w, 1, d, s),
+            (0, 16, true) => self.a.movsx(w, 2, d, s),
+            (0, 32, false) => self.a.op(W::D, 0x8b, d, s, false),
+            (0, 32, true) => self.a.movsxd(d, s),
+            (0, _, false) if len < 31 => {
+                self.move_in(W::D, d, s);
+                self.a.alu_imm(Alu::And, W::D, Rm::R(d), (1i32 << len) - 1);
+            }
+            _ => {
+                self.move_in(w, d, s);
+                let left = width - pos - len;
+                if left > 0 && (signed || pos == 0 || len > 31) {
+                    self.a.shift_imm(4, w, d, left);
+                    self.a.shift_imm(if signed { 7 } else { 5 }, w, d, width - len);
+                } else {
+                    if pos > 0 {
+                        self.a.shift_imm(if signed { 7 } else { 5 }, w, d, pos);
+                    }
+                    if left > 0 {
+                        self.a.alu_imm(Alu::And, W::D, Rm::R(d), ((1u32 << len) - 1) as i32);
+                    }
+                }
+            }
+        }
+        self.computed(id, d);
+    }
+
+    fn extract2(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        // shrd lo, hi, n
+        let hi = self.reg(i.args[1]);
+        self.load_into(i.args[0], RAX);
+        self.done_all(i);
+        if i.imm != 0 {
+            self.a.op(w, 0x0fac, hi, Rm::R(RAX), false);
+            self.a.b(i.imm as u8);
+        }
+        let d = self.dest(id, None);
+        self.a.mov(w, d, RAX);
+        self.computed(id, d);
+    }
+
+    fn deposit(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let (pos, len) = ((i.imm & 0xff) as u8, (i.imm >> 8) as u8);
+        let width: u8 = if w == W::Q { 64 } else { 32 };
+        let x = self.rm(i.args[0]);
+        let ones = u64::MAX >> (64 - len.min(64));
+        let mask = ones << pos;
+        // rax = y's bits in place
+        self.load_into(i.args[1], RAX);
+        self.a.shift_imm(4, w, RAX, width - len);
+        if width - len - pos > 0 {
+            self.a.shift_imm(5, w, RAX, width - len - pos);
+        }
+        self.done_all(i);
+        // The mask is applied to x in the scratch memory if it fits no immediate.
+        let keep = !mask & if w == W::Q { u64::MAX } else { 0xffff_ffff };
+        let m = at(super::enc::RBP, self.lay.fallback());
+        self.a.st(W::Q, m, RAX);
+        self.move_in(w, RAX, x);
+        let imm = if w == W::D { Some(keep as u32 as i32) } else { i32::try_from(keep as i64).ok() };
+        if let Some(v) = imm {
+            self.a.alu_imm(Alu::And, w, Rm::R(RAX), v);
+        } else {
+            // Rotate the field to the bottom, clear it by shifts, rotate back.
+            self.a.shift_imm(1, w, RAX, pos);
+            if len == width {
+                self.a.zero(RAX);
+            } else {
+                self.a.shift_imm(5, w, RAX, len);
+                self.a.shift_imm(4, w, RAX, len);
+            }
+            self.a.shift_imm(0, w, RAX, pos);
+        }
+        self.a.alu(Alu::Or, w, RAX, Rm::M(m));
+        let d = self.dest(id, None);
+        self.a.mov(w, d, RAX);
+        self.computed(id, d);
+    }
+
+    fn zext(&mut self, id: u16, i: &Inst) {
+        let s = self.root(i.args[0]);
+        let v = self.vals[usize::from(s)];
+        if v.zero_high && self.inst(s).ty == Type::I32 {
+            self.zext_alias(id, i.args[0]);
+            return;
+        }
+        let s = self.rm(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        self.a.op(W::D, 0x8b, d, s, false);
+        self.finish(id, d);
+    }
+    /// The operand's register already is the 64-bit value: it changes hands if
+    /// this is its last use, so that the wider type is what is spilled.
+    fn zext_alias(&mut self, id: u16, of: u16) {
+        let root = self.root(of);
+        let v = self.vals[usize::from(root)];
+        if let super::alloc::Loc::Reg(h) = v.loc
+            && self.vals[usize::from(id)].target == super::alloc::NO_HOST
+            && v.uses == 1
+        {
+            self.done(of);
+            self.finish(id, h);
+            return;
+        }
+        let s = self.rm(of);
+        self.done(of);
+        let d = self.dest(id, reg_of(s));
+        match s {
+            Rm::R(r) => self.a.mov(W::D, d, r),
+            m => self.a.op(W::D, 0x8b, d, m, false),
+        }
+        self.finish(id, d);
+    }
+
+    /// lzcnt, tzcnt, popcnt. The destination is a false dependency on some
+    /// hosts; it is broken where it is not an operand.
+    fn count(&mut self, id: u16, i: &Inst, op: u32) {
+        let s = self.rm(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, reg_of(s));
+        self.a.op(wide(i.ty), (op & 0xff00_0000) | 0x0f00 | (op & 0xff), d, s, false);
+        self.computed(id, d);
+    }
+
+    fn min_max(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
+        self.done_all(i);
+        self.a.alu(Alu::Cmp, w, x, Rm::R(y));
+        // Take y where x is on the wrong side.
+        let c = match i.op {
+            Op::smin => cc::G,
+            Op::smax => cc::L,
+            Op::umin => cc::A,
+            _ => cc::B,
+        };
+        self.a.mov(w, RAX, x);
+        self.a.cmov(c, w, RAX, Rm::R(y));
+        let d = self.dest(id, None);
+        self.a.mov(w, d, RAX);
+        self.computed(id, d);
+    }
+}
+
+/// The integer register of an operand.
+pub(super) fn reg_of(s: Rm) -> Option<Host> {
+    match s {
+        Rm::R(r) => Some(r),
+        Rm::M(_) => None,
+    }
+}

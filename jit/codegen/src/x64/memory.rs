@@ -1,0 +1,194 @@
+//! Loads and stores.
+
+use remu_ir::{Addr, ExitKind, Inst, MemOp, Op, Order, Type, Val};
+
+use super::X;
+use super::alloc::wide;
+use super::enc::{Alu, Mem, RAX, Rm, W, at, cc};
+use super::lower::{Cold, Compiler};
+use super::vector::{MOVD_R_X, MOVSD, MOVSD_ST, MOVSS, MOVSS_ST, MOVUPS, MOVUPS_ST};
+
+impl Compiler<'_> {
+    /// The host address of a guest access: guest addresses are host addresses.
+    /// May use the temporary for a constant base.
+    fn guest_mem(&mut self, i: &Inst) -> Mem {
+        let a = Addr::of(i);
+        let (base, disp) = match self.const_of(i.args[0]) {
+            Some(c) => {
+                self.a.movi(RAX, c.wrapping_add(a.disp as i64 as u64));
+                (RAX, 0)
+            }
+            None => (self.reg(i.args[0]), a.disp),
+        };
+        let has_index = matches!(i.op, Op::load | Op::store) && i.args[1] != Val::NONE_ID;
+        let index = has_index.then(|| self.reg(i.args[1]));
+        Mem { base, index, scale: a.scale, disp }
+    }
+    /// Leaves with a misalignment exit if the access demands alignment.
+    pub(super) fn check_align(&mut self, m: Mem, mem: MemOp) {
+        if !mem.aligned || mem.size == 0 {
+            return;
+        }
+        let mask = mem.bytes() as i32 - 1;
+        let r = if m.index.is_none() && m.disp & mask == 0 {
+            m.base
+        } else {
+            self.a.lea(W::Q, RAX, m);
+            RAX
+        };
+        self.a.test_imm(W::D, Rm::R(r), mask);
+        let l = self.a.label();
+        self.a.jcc(cc::NE, l);
+        let pc = self.current_pc;
+        self.cold.push(Cold::Exit { label: l, kind: ExitKind::Misaligned, pc });
+    }
+    /// Marks that what follows can fault.
+    pub(super) fn may_fault(&mut self) {
+        let pc = self.current_pc;
+        if self.out.faults.last().is_none_or(|f| f.1 != pc) {
+            self.out.faults.push((self.a.pos() as u32, pc));
+        }
+    }
+
+    pub(super) fn load(&mut self, id: u16, i: &Inst) {
+        let a = Addr::of(i);
+        let m = self.guest_mem(i);
+        // The address may be in the temporary, which an alignment check uses too.
+        if a.mem.aligned && m.base == RAX {
+            self.a.test_imm(W::D, Rm::R(RAX), a.mem.bytes() as i32 - 1);
+            let l = self.a.label();
+            self.a.jcc(cc::NE, l);
+            let pc = self.current_pc;
+            self.cold.push(Cold::Exit { label: l, kind: ExitKind::Misaligned, pc });
+        } else {
+            self.check_align(m, a.mem);
+        }
+        self.done_all(i);
+        self.may_fault();
+        let d = self.dest(id, None);
+        self.load_from(i.ty, a.mem, d, m);
+        self.vals[usize::from(id)].zero_high = true;
+        self.finish(id, d);
+    }
+    fn load_from(&mut self, t: Type, mem: MemOp, d: u8, m: Mem) {
+        let src = Rm::M(m);
+        match (t, mem.size) {
+            (Type::V128, 4) => self.a.vex(MOVUPS, d - X, 0, src),
+            (Type::V128 | Type::F64, 3) => self.a.vex(MOVSD, d - X, 0, src),
+            (Type::V128 | Type::F32, 2) => self.a.vex(MOVSS, d - X, 0, src),
+            (Type::V128 | Type::F16, n) => {
+                self.a.movzx(1 << n, RAX, src);
+                self.a.vex(super::vector::MOVD_X_R, d - X, 0, Rm::R(RAX));
+            }
+            (_, 3) => self.a.ld(W::Q, d, m),
+            (Type::I64, 2) if mem.signed => self.a.movsxd(d, src),
+            (_, 2) => self.a.ld(W::D, d, m),
+            (_, n) if mem.signed => self.a.movsx(wide(t), 1 << n, d, src),
+            (_, n) => self.a.movzx(1 << n, d, src),
+        }
+        if mem.big {
+            self.swap_bytes(mem, t, d);
+        }
+    }
+    fn swap_bytes(&mut self, mem: MemOp, t: Type, d: u8) {
+        match mem.size {
+            1 => {
+                self.a.bswap(W::D, d);
+                self.a.shift_imm(if mem.signed { 7 } else { 5 }, W::D, d, 16);
+                if mem.signed && t == Type::I64 {
+                    self.a.movsxd(d, Rm::R(d));
+                }
+            }
+            2 => {
+                self.a.bswap(W::D, d);
+                if mem.signed && t == Type::I64 {
+                    self.a.movsxd(d, Rm::R(d));
+                }
+            }
+            3 => self.a.bswap(W::Q, d),
+            _ => {}
+        }
+    }
+
+    pub(super) fn store(&mut self, i: &Inst) {
+        let a = Addr::of(i);
+        let v = i.args[2];
+        let vt = self.inst(self.root(v)).ty;
+        let mut m = self.guest_mem(i);
+        let vec = vt.is_vec();
+        let imm = self.imm(v).filter(|_| !vec && !a.mem.big && a.order != Order::SeqCst);
+        // A value that needs the temporary cannot share it with the address.
+        if m.base == RAX && (imm.is_none() || a.mem.aligned) {
+            let h = self.scratch(false);
+            self.a.mov(W::Q, h, RAX);
+            m.base = h;
+        }
+        self.check_align(m, a.mem);
+        self.may_fault_after_operands(i, m, a, vec, imm);
+        self.done_all(i);
+        self.unlock_all();
+    }
+    fn may_fault_after_operands(&mut self, i: &Inst, m: Mem, a: Addr, vec: bool, imm: Option<i32>) {
+        let v = i.args[2];
+        if vec {
+            let x = self.xmm_or_temp(v);
+            self.may_fault();
+            match a.mem.size {
+                4 => self.a.vex(MOVUPS_ST, x, 0, Rm::M(m)),
+                3 => self.a.vex(MOVSD_ST, x, 0, Rm::M(m)),
+                2 => self.a.vex(MOVSS_ST, x, 0, Rm::M(m)),
+                n => {
+                    self.a.vex(MOVD_R_X, x, 0, Rm::R(RAX));
+                    self.a.st_small(1 << n, m, RAX);
+                }
+            }
+        } else if let Some(c) = imm {
+            self.may_fault();
+            match a.mem.size {
+                3 => self.a.st_imm(W::Q, m, c),
+                2 => self.a.st_imm(W::D, m, c),
+                1 => {
+                    self.a.b(0x66);
+                    self.a.op(W::D, 0xc7, 0, Rm::M(m), false);
+                    self.a.bytes_of(&(c as u16).to_le_bytes());
+                }
+                _ => {
+                    self.a.op(W::D, 0xc6, 0, Rm::M(m), false);
+                    self.a.b(c as u8);
+                }
+            }
+        } else {
+            let mut s = self.reg_or_temp(v);
+            if a.mem.big {
+                if s != RAX {
+                    self.a.mov(W::Q, RAX, s);
+                    s = RAX;
+                }
+                self.a.bswap(if a.mem.size == 3 { W::Q } else { W::D }, s);
+                if a.mem.size == 1 {
+                    self.a.shift_imm(5, W::D, s, 16);
+                }
+            }
+            self.may_fault();
+            match a.mem.size {
+                3 => self.a.st(W::Q, m, s),
+                2 => self.a.st(W::D, m, s),
+                n => self.a.st_small(1 << n, m, s),
+            }
+        }
+        if a.order == Order::SeqCst {
+            self.full_fence();
+        }
+    }
+    pub(super) fn fence(&mut self, i: &Inst) {
+        if Addr::of(i).order == Order::SeqCst {
+            self.full_fence();
+        }
+    }
+    /// `lock or dword [spill], 0`: a full barrier, cheaper than mfence.
+    fn full_fence(&mut self) {
+        let m = at(super::enc::RBP, self.lay.fallback());
+        self.a.b(0xf0);
+        self.a.alu_imm(Alu::Or, W::D, Rm::M(m), 0);
+    }
+}

@@ -1,0 +1,279 @@
+//! Fixed sequences at the start of code memory: entry, exit, lookups that
+//! miss, and calls into Rust. Written with dynasm through the same buffer.
+
+use dynasmrt::{DynasmApi, dynasm};
+use remu_ir::{ExitKind, Type};
+
+use super::enc::{CodeBuf, RBP, Rm, W, at, cc};
+use super::vector::{MOVQ_X, MOVSD_ST, MOVUPS, MOVUPS_ST};
+use super::{PIN_INT, PIN_VEC, X};
+use crate::Layout;
+
+/// Host addresses of the thunks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Thunks {
+    /// `extern "C" fn(state + BIAS, code) -> ExitKind number`.
+    pub enter: u64,
+    /// Leaves; eax is the exit kind, the guest pc is in the header.
+    pub exit: u64,
+    /// The end of `exit`: registers are saved, the host's stack and
+    /// floating-point mode are in place, rbp is the state pointer.
+    pub exit_tail: u64,
+    /// Replaces the landings of a retired region: goes on at the guest address
+    /// on top of the return stack.
+    pub stale_landing: u64,
+    /// Leaves for the engine to resolve a link; rax is the end of its site.
+    pub link: u64,
+    /// Leaves for the engine to look up the guest address in rax.
+    pub lookup: u64,
+    /// Leaves with a poll exit at the guest address in rax.
+    pub poll: u64,
+    /// A return to the guest address in rax that does not match its call.
+    pub return_miss: u64,
+    /// Calls the guest helper in rax with arguments in rsi, rdx, rcx.
+    pub helper: u64,
+    /// Calls the evaluator for the instruction rax points to.
+    pub eval: u64,
+    /// Calls the vector helper in rax.
+    pub vhelper: u64,
+}
+
+/// `fn(instruction, operands and result, fpstat and fpmode)`.
+pub type Evaluator = extern "C" fn(*const remu_ir::Inst, *mut [u128; 4], *mut [u32; 2]);
+
+const fn disp(offset: i32) -> i32 {
+    Layout::disp(offset)
+}
+
+/// Moves every pinned slot between its register and its memory.
+fn pins(a: &mut CodeBuf<'_>, lay: &Layout, load: bool) {
+    for (s, h) in lay.pinned_int.iter().zip(PIN_INT) {
+        let m = at(RBP, disp(i32::from(s.offset)));
+        if load {
+            a.ld(W::Q, h, m);
+        } else {
+            a.st(W::Q, m, h);
+        }
+    }
+    for (s, h) in lay.pinned_vec.iter().zip(PIN_VEC) {
+        let m = Rm::M(at(RBP, disp(i32::from(s.offset))));
+        let (x, wide) = (h - X, s.ty == Type::V128);
+        match (load, wide) {
+            (true, true) => a.vex(MOVUPS, x, 0, m),
+            (true, false) => a.vex(MOVQ_X, x, 0, m),
+            (false, true) => a.vex(MOVUPS_ST, x, 0, m),
+            (false, false) => a.vex(MOVSD_ST, x, 0, m),
+        }
+    }
+}
+
+/// Registers of a block that a pure call must keep, on the host stack.
+fn scratch(a: &mut CodeBuf<'_>, load: bool) {
+    for (n, r) in [1u8, 2, 6].into_iter().enumerate() {
+        let m = at(super::enc::RSP, n as i32 * 8);
+        if load { a.ld(W::Q, r, m) } else { a.st(W::Q, m, r) }
+    }
+    for x in 0..6u8 {
+        let m = Rm::M(at(super::enc::RSP, 32 + i32::from(x) * 16));
+        a.vex(if load { MOVUPS } else { MOVUPS_ST }, x, 0, m);
+    }
+}
+
+/// Switches to the host's stack and floating-point mode.
+fn to_host(a: &mut CodeBuf<'_>) {
+    dynasm!(a
+        ; .arch x64
+        ; mov [rbp + disp(Layout::GUEST_RSP)], rsp
+        ; mov rsp, [rbp + disp(Layout::HOST_RSP)]
+        ; stmxcsr [rbp + disp(Layout::MXCSR)]
+        ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]
+    );
+}
+
+/// And back.
+fn to_guest(a: &mut CodeBuf<'_>) {
+    dynasm!(a
+        ; .arch x64
+        ; ldmxcsr [rbp + disp(Layout::MXCSR)]
+        ; mov rsp, [rbp + disp(Layout::GUEST_RSP)]
+    );
+}
+
+/// Jumps to the cache's entry for the guest address in rax, or leaves.
+fn probe(a: &mut CodeBuf<'_>, lay: &Layout, lookup: u64) {
+    let mask = (Layout::CACHE_ENTRIES as i32 - 1) << 4;
+    dynasm!(a
+        ; .arch x64
+        ; mov ecx, eax
+        ; shl ecx, (4 - lay.insn_align) as i8
+        ; and ecx, mask
+        ; add rcx, [rbp + disp(Layout::CACHE)]
+        ; cmp [rcx], rax
+    );
+    a.jcc_far(cc::NE, lookup);
+    dynasm!(a ; .arch x64 ; jmp QWORD [rcx + 8]);
+}
+
+/// A call into Rust that changes no guest state; `arguments` sets rdi, rsi
+/// and rdx from rax, which holds what to call or to evaluate.
+fn pure_call(a: &mut CodeBuf<'_>, lay: &Layout, arguments: impl FnOnce(&mut CodeBuf<'_>)) {
+    pins(a, lay, false);
+    to_host(a);
+    dynasm!(a ; .arch x64 ; sub rsp, 144);
+    scratch(a, false);
+    arguments(a);
+    dynasm!(a ; .arch x64 ; call rax);
+    scratch(a, true);
+    pins(a, lay, true);
+    to_guest(a);
+    dynasm!(a ; .arch x64 ; ret);
+}
+
+/// Writes the thunks into `a`, whose memory must be executed where it is.
+pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> Thunks {
+    let mut t = Thunks::default();
+    let here = |a: &mut CodeBuf<'_>| {
+        a.align(16, 0);
+        a.address(a.pos())
+    };
+
+    t.enter = here(a);
+    dynasm!(a
+        ; .arch x64
+        ; push rbx
+        ; push rbp
+        ; push r12
+        ; push r13
+        ; push r14
+        ; push r15
+        ; sub rsp, 8
+        ; mov rbp, rdi
+        ; mov [rbp + disp(Layout::HOST_RSP)], rsp
+        ; stmxcsr [rbp + disp(Layout::MXCSR + 4)]
+    );
+    dynasm!(a ; .arch x64 ; mov rax, rsi);
+    pins(a, lay, true);
+    to_guest(a);
+    dynasm!(a ; .arch x64 ; jmp rax);
+
+    t.exit = here(a);
+    dynasm!(a ; .arch x64 ; mov [rbp + disp(Layout::EXIT_KIND)], eax);
+    pins(a, lay, false);
+    to_host(a);
+    t.exit_tail = a.address(a.pos());
+    dynasm!(a
+        ; .arch x64
+        ; mov eax, [rbp + disp(Layout::EXIT_KIND)]
+        ; add rsp, 8
+        ; pop r15
+        ; pop r14
+        ; pop r13
+        ; pop r12
+        ; pop rbp
+        ; pop rbx
+        ; ret
+    );
+
+    t.link = here(a);
+    dynasm!(a
+        ; .arch x64
+        ; mov [rbp + disp(Layout::LINK)], rax
+        ; mov eax, ExitKind::Continue as i32
+    );
+    a.far(false, t.exit);
+
+    t.lookup = here(a);
+    dynasm!(a
+        ; .arch x64
+        ; mov [rbp + disp(Layout::PC)], rax
+        ; mov QWORD [rbp + disp(Layout::LINK)], 0
+        ; mov eax, ExitKind::Continue as i32
+    );
+    a.far(false, t.exit);
+
+    t.poll = here(a);
+    dynasm!(a
+        ; .arch x64
+        ; mov [rbp + disp(Layout::PC)], rax
+        ; mov eax, ExitKind::Poll as i32
+    );
+    a.far(false, t.exit);
+
+    t.stale_landing = here(a);
+    dynasm!(a
+        ; .arch x64
+        ; pop rax
+        ; cmp DWORD [rbp + disp(Layout::EXIT_REQUEST)], 0
+    );
+    a.jcc_far(cc::NE, t.poll);
+    probe(a, lay, t.lookup);
+
+    // Frames may have been skipped (longjmp): look a few frames up. Else the
+    // guest has changed stacks: start over with an empty return stack.
+    t.return_miss = here(a);
+    dynasm!(a ; .arch x64 ; mov ecx, 8);
+    let again = a.label();
+    let (reset, found) = (a.label(), a.label());
+    a.bind(again);
+    dynasm!(a
+        ; .arch x64
+        ; cmp rsp, [rbp + disp(Layout::STACK_TOP)]
+    );
+    a.jcc(cc::AE, reset);
+    dynasm!(a
+        ; .arch x64
+        ; lea rsp, [rsp + 16]
+        ; cmp [rsp + 8], rax
+    );
+    a.jcc(cc::E, found);
+    dynasm!(a ; .arch x64 ; dec ecx);
+    a.jcc(cc::NE, again);
+    a.bind(reset);
+    dynasm!(a
+        ; .arch x64
+        ; mov rsp, [rbp + disp(Layout::STACK_TOP)]
+        ; cmp DWORD [rbp + disp(Layout::EXIT_REQUEST)], 0
+    );
+    a.jcc_far(cc::NE, t.poll);
+    probe(a, lay, t.lookup);
+    a.bind(found);
+    dynasm!(a ; .arch x64 ; ret);
+
+    t.helper = here(a);
+    pins(a, lay, false);
+    to_host(a);
+    dynasm!(a
+        ; .arch x64
+        ; mov DWORD [rbp + disp(Layout::IN_HELPER)], 1
+        ; lea rdi, [rbp - Layout::BIAS]
+        ; call rax
+        ; mov DWORD [rbp + disp(Layout::IN_HELPER)], 0
+    );
+    pins(a, lay, true);
+    to_guest(a);
+    dynasm!(a ; .arch x64 ; ret);
+
+    t.eval = here(a);
+    pure_call(a, lay, |a| {
+        dynasm!(a
+            ; .arch x64
+            ; mov rdi, rax
+            ; lea rsi, [rbp + lay.fallback()]
+            ; lea rdx, [rbp + disp(Layout::FPSTAT)]
+            ; mov rax, QWORD evaluator as usize as i64
+        );
+    });
+
+    t.vhelper = here(a);
+    pure_call(a, lay, |a| {
+        dynasm!(a
+            ; .arch x64
+            ; lea rdi, [rbp + lay.fallback()]
+            ; mov rsi, [rdi]
+            ; xor edx, edx
+            ; xor ecx, ecx
+        );
+    });
+    a.fix();
+    t
+}

@@ -1,0 +1,426 @@
+//! 128-bit vectors on AVX2.
+
+use remu_ir::{Cond, Fp, Inst, Lane, NanRule, Op, Type};
+
+use super::enc::{RAX, RBP, Rm, W, at};
+use super::lower::{Cold, Compiler};
+use super::{X, XT};
+
+// VEX opcodes: see `CodeBuf::vex`.
+pub(super) const MOVAPS: u32 = 0x1028;
+pub(super) const MOVAPS_ST: u32 = 0x1029;
+pub(super) const MOVUPS: u32 = 0x1010;
+pub(super) const MOVUPS_ST: u32 = 0x1011;
+pub(super) const MOVSD: u32 = 0x1310;
+pub(super) const MOVSD_ST: u32 = 0x1311;
+pub(super) const MOVSS: u32 = 0x1210;
+pub(super) const MOVSS_ST: u32 = 0x1211;
+pub(super) const MOVQ_X: u32 = 0x127e;
+pub(super) const MOVD_X_R: u32 = 0x116e;
+pub(super) const MOVQ_X_R: u32 = 0x916e;
+pub(super) const MOVD_R_X: u32 = 0x117e;
+pub(super) const MOVQ_R_X: u32 = 0x917e;
+pub(super) const PINSRQ: u32 = 0xb122;
+pub(super) const PEXTRQ: u32 = 0xb116;
+pub(super) const XORPS: u32 = 0x1057;
+pub(super) const ANDPS: u32 = 0x1054;
+pub(super) const INSERTPS: u32 = 0x3121;
+pub(super) const STMXCSR: u32 = 0x10ae;
+
+const PAND: u32 = 0x11db;
+const PANDN: u32 = 0x11df;
+const POR: u32 = 0x11eb;
+const PXOR: u32 = 0x11ef;
+const PCMPEQD: u32 = 0x1176;
+const PSHUFB: u32 = 0x2100;
+const PALIGNR: u32 = 0x310f;
+
+/// Opcode for each lane B, H, S, D; 0 where the host has none.
+fn by_lane(l: Lane, ops: [u32; 4]) -> Option<u32> {
+    ops.get(l as usize).copied().filter(|&o| o != 0)
+}
+
+/// Two operands, one instruction.
+fn simple(i: &Inst) -> Option<u32> {
+    let l = Lane::from_u8(i.aux);
+    match i.op {
+        Op::vand => Some(PAND),
+        Op::vor => Some(POR),
+        Op::vxor => Some(PXOR),
+        Op::vadd => by_lane(l, [0x11fc, 0x11fd, 0x11fe, 0x11d4]),
+        Op::vsub => by_lane(l, [0x11f8, 0x11f9, 0x11fa, 0x11fb]),
+        Op::vmul => by_lane(l, [0, 0x11d5, 0x2140, 0]),
+        Op::vsmin => by_lane(l, [0x2138, 0x11ea, 0x2139, 0]),
+        Op::vsmax => by_lane(l, [0x213c, 0x11ee, 0x213d, 0]),
+        Op::vumin => by_lane(l, [0x11da, 0x213a, 0x213b, 0]),
+        Op::vumax => by_lane(l, [0x11de, 0x213e, 0x213f, 0]),
+        Op::vzip1 => by_lane(l, [0x1160, 0x1161, 0x1162, 0x116c]),
+        Op::vzip2 => by_lane(l, [0x1168, 0x1169, 0x116a, 0x116d]),
+        Op::vconcat => Some(0x116c),
+        Op::vurhadd => by_lane(l, [0x11e0, 0x11e3, 0, 0]),
+        Op::aesenclast => Some(0x21dd),
+        Op::aesdeclast => Some(0x21df),
+        _ => None,
+    }
+}
+
+impl Compiler<'_> {
+    /// A constant from the region's data, or made of nothing.
+    pub(super) fn vector_constant(&mut self, x: u8, v: u128) {
+        match v {
+            0 => self.a.vex(PXOR, x, x, Rm::R(x)),
+            u128::MAX => self.a.vex(PCMPEQD, x, x, Rm::R(x)),
+            _ => {
+                let l = self.a.label();
+                self.const_data.push((l, v));
+                self.a.vex_rip(MOVUPS, x, l);
+            }
+        }
+    }
+
+    /// Lowers a vector op; false if it has no rule here.
+    pub(super) fn vector_op(&mut self, id: u16, i: &Inst) -> bool {
+        if let Some(op) = simple(i) {
+            let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
+            self.done_all(i);
+            let d = self.dest(id, Some(X + x));
+            self.a.vex(op, d - X, x, Rm::R(y));
+            self.finish(id, d);
+            return true;
+        }
+        let l = Lane::from_u8(i.aux);
+        match i.op {
+            Op::vandc => self.vec2(id, i, |c, d, x, y| c.a.vex(PANDN, d, y, Rm::R(x))),
+            Op::vorc => self.vec2(id, i, |c, d, x, y| {
+                c.a.vex(PCMPEQD, XT, XT, Rm::R(XT));
+                c.a.vex(PXOR, XT, XT, Rm::R(y));
+                c.a.vex(POR, d, x, Rm::R(XT));
+            }),
+            Op::vnot => self.vec1(id, i, |c, d, x| {
+                c.a.vex(PCMPEQD, XT, XT, Rm::R(XT));
+                c.a.vex(PXOR, d, XT, Rm::R(x));
+            }),
+            Op::vbitsel => {
+                let (m, x, y) = (self.reg(i.args[0]), self.reg(i.args[1]), self.reg(i.args[2]));
+                self.done_all(i);
+                let d = self.dest(id, None);
+                self.a.vex(PAND, XT, m, Rm::R(x));
+                self.a.vex(PANDN, d - X, m, Rm::R(y));
+                self.a.vex(POR, d - X, d - X, Rm::R(XT));
+                self.finish(id, d);
+            }
+            Op::vneg => {
+                let Some(op) = by_lane(l, [0x11f8, 0x11f9, 0x11fa, 0x11fb]) else { return false };
+                self.vec1(id, i, |c, d, x| {
+                    c.a.vex(PXOR, XT, XT, Rm::R(XT));
+                    c.a.vex(op, d, XT, Rm::R(x));
+                });
+            }
+            Op::vabs => {
+                let Some(op) = by_lane(l, [0x211c, 0x211d, 0x211e, 0]) else { return false };
+                self.vec1(id, i, |c, d, x| c.a.vex(op, d, 0, Rm::R(x)));
+            }
+            Op::vcmp => return self.vec_compare(id, i, l),
+            Op::vshl | Op::vshr | Op::vsar => return self.vec_shift(id, i, l),
+            Op::vext => {
+                let (lo, hi) = (self.reg(i.args[0]), self.reg(i.args[1]));
+                self.done_all(i);
+                let d = self.dest(id, None);
+                self.a.vex_imm(PALIGNR, d - X, hi, Rm::R(lo), i.imm as u8);
+                self.finish(id, d);
+            }
+            Op::vlow => self.vec1(id, i, |c, d, x| c.a.vex(MOVQ_X, d, 0, Rm::R(x))),
+            Op::vhigh => self.vec1(id, i, |c, d, x| {
+                c.a.vex(PXOR, XT, XT, Rm::R(XT));
+                c.a.vex(0x116d, d, x, Rm::R(XT));
+            }),
+            Op::vdup => {
+                let Some(op) = by_lane(l, [0x2178, 0x2179, 0x2158, 0x2159]) else { return false };
+                let s = self.reg(i.args[0]);
+                self.done_all(i);
+                let d = self.dest(id, None);
+                self.a.vex(if l == Lane::D { MOVQ_X_R } else { MOVD_X_R }, d - X, 0, Rm::R(s));
+                self.a.vex(op, d - X, 0, Rm::R(d - X));
+                self.finish(id, d);
+            }
+            Op::vextract | Op::vextract_s => return self.vec_extract(id, i, l),
+            Op::vinsert => {
+                let op = match l {
+                    Lane::B => 0x3120,
+                    Lane::H => 0x11c4,
+                    Lane::S => 0x3122,
+                    Lane::D => PINSRQ,
+                    Lane::Q => return false,
+                };
+                let (v, s) = (self.reg(i.args[0]), self.reg(i.args[1]));
+                self.done_all(i);
+                let d = self.dest(id, Some(X + v));
+                self.a.vex_imm(op, d - X, v, Rm::R(s), i.imm as u8);
+                self.finish(id, d);
+            }
+            Op::vmake => {
+                let (lo, hi) = (self.reg(i.args[0]), self.reg(i.args[1]));
+                self.done_all(i);
+                let d = self.dest(id, None);
+                self.a.vex(MOVQ_X_R, d - X, 0, Rm::R(lo));
+                self.a.vex_imm(PINSRQ, d - X, d - X, Rm::R(hi), 1);
+                self.finish(id, d);
+            }
+            Op::vduplane => return self.vec_dup_lane(id, i, l),
+            Op::vuwiden | Op::vswiden => {
+                let ops = if i.op == Op::vuwiden { [0x2130, 0x2133, 0x2135, 0] } else { [0x2120, 0x2123, 0x2125, 0] };
+                let Some(op) = by_lane(l, ops) else { return false };
+                self.vec1(id, i, |c, d, x| c.a.vex(op, d, 0, Rm::R(x)));
+            }
+            Op::vtbl => self.vec2(id, i, |c, d, t, n| {
+                // Indices of 16 and more get bit 7 by saturation.
+                let sat = u128::from_ne_bytes([0x70; 16]);
+                c.vector_constant(XT, sat);
+                c.a.vex(0x11dc, XT, n, Rm::R(XT));
+                c.a.vex(PSHUFB, d, t, Rm::R(XT));
+            }),
+            Op::vfadd | Op::vfsub | Op::vfmul | Op::vfdiv => return self.vec_float(id, i),
+            Op::vfneg | Op::vfabs => {
+                let neg = i.op == Op::vfneg;
+                let sign: u128 = match l {
+                    Lane::D => 0x8000_0000_0000_0000_8000_0000_0000_0000,
+                    Lane::S => 0x8000_0000_8000_0000_8000_0000_8000_0000,
+                    _ => 0x8000_8000_8000_8000_8000_8000_8000_8000,
+                };
+                self.vec1(id, i, |c, d, x| {
+                    c.vector_constant(XT, sign);
+                    c.a.vex(if neg { PXOR } else { PANDN }, d, XT, Rm::R(x));
+                });
+            }
+            Op::aesmc => {
+                // InvMixColumns three times is MixColumns: its order is four.
+                self.vec1(id, i, |c, d, x| {
+                    c.a.vex(0x21db, d, 0, Rm::R(x));
+                    c.a.vex(0x21db, d, 0, Rm::R(d));
+                    c.a.vex(0x21db, d, 0, Rm::R(d));
+                });
+            }
+            Op::aesimc => self.vec1(id, i, |c, d, x| c.a.vex(0x21db, d, 0, Rm::R(x))),
+            Op::vpmull if l == Lane::D => self.vec2(id, i, |c, d, x, y| c.a.vex_imm(0x3144, d, x, Rm::R(y), 0)),
+            Op::clmul | Op::clmulh => self.carry_less(id, i),
+            _ => return false,
+        }
+        true
+    }
+
+    fn vec1(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, u8, u8)) {
+        let x = self.reg(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, Some(X + x));
+        f(self, d - X, x);
+        self.finish(id, d);
+    }
+    fn vec2(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, u8, u8, u8)) {
+        let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
+        self.done_all(i);
+        let d = self.dest(id, None);
+        f(self, d - X, x, y);
+        self.finish(id, d);
+    }
+
+    fn vec_compare(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
+        let eq = by_lane(l, [0x1174, 0x1175, PCMPEQD, 0x2129]);
+        let gt = by_lane(l, [0x1164, 0x1165, 0x1166, 0x2137]);
+        let umax = by_lane(l, [0x11de, 0x213e, 0x213f, 0]);
+        let (Some(eq), Some(gt)) = (eq, gt) else { return false };
+        let c = Cond::from_u8(i.imm as u8);
+        if matches!(c, Cond::Ltu | Cond::Geu | Cond::Leu | Cond::Gtu) && umax.is_none() {
+            return false;
+        }
+        self.vec2(id, i, |s, d, x, y| {
+            let invert = |s: &mut Self| {
+                s.a.vex(PCMPEQD, XT, XT, Rm::R(XT));
+                s.a.vex(PXOR, d, d, Rm::R(XT));
+            };
+            match c {
+                Cond::Eq => s.a.vex(eq, d, x, Rm::R(y)),
+                Cond::Ne => {
+                    s.a.vex(eq, d, x, Rm::R(y));
+                    invert(s);
+                }
+                Cond::Gt => s.a.vex(gt, d, x, Rm::R(y)),
+                Cond::Lt => s.a.vex(gt, d, y, Rm::R(x)),
+                Cond::Le => {
+                    s.a.vex(gt, d, x, Rm::R(y));
+                    invert(s);
+                }
+                Cond::Ge => {
+                    s.a.vex(gt, d, y, Rm::R(x));
+                    invert(s);
+                }
+                Cond::Geu | Cond::Ltu => {
+                    s.a.vex(umax.unwrap_or(0), XT, x, Rm::R(y));
+                    s.a.vex(eq, d, XT, Rm::R(x));
+                    if c == Cond::Ltu {
+                        invert(s);
+                    }
+                }
+                Cond::Leu | Cond::Gtu => {
+                    s.a.vex(umax.unwrap_or(0), XT, x, Rm::R(y));
+                    s.a.vex(eq, d, XT, Rm::R(y));
+                    if c == Cond::Gtu {
+                        invert(s);
+                    }
+                }
+                Cond::TstEq | Cond::TstNe => {
+                    s.a.vex(PAND, d, x, Rm::R(y));
+                    s.a.vex(PXOR, XT, XT, Rm::R(XT));
+                    s.a.vex(eq, d, d, Rm::R(XT));
+                    if c == Cond::TstNe {
+                        invert(s);
+                    }
+                }
+            }
+        });
+        true
+    }
+
+    fn vec_shift(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
+        let n = i.imm as u8;
+        let (op, ext) = match (i.op, l) {
+            (Op::vshl, Lane::H) => (0x1171, 6),
+            (Op::vshl, Lane::S) => (0x1172, 6),
+            (Op::vshl, Lane::D) => (0x1173, 6),
+            (Op::vshr, Lane::H) => (0x1171, 2),
+            (Op::vshr, Lane::S) => (0x1172, 2),
+            (Op::vshr, Lane::D) => (0x1173, 2),
+            (Op::vsar, Lane::H) => (0x1171, 4),
+            (Op::vsar, Lane::S) => (0x1172, 4),
+            _ => return false,
+        };
+        self.vec1(id, i, |c, d, x| c.a.vex_imm(op, ext, d, Rm::R(x), n));
+        true
+    }
+
+    fn vec_extract(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
+        let Some(n) = self.const_of(i.args[1]) else { return false };
+        let op = match l {
+            Lane::B => 0x3114,
+            Lane::H => 0x3115,
+            Lane::S => 0x3116,
+            Lane::D => PEXTRQ,
+            Lane::Q => return false,
+        };
+        let v = self.reg(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        match (l, n) {
+            (Lane::D, 0) => self.a.vex(MOVQ_R_X, v, 0, Rm::R(d)),
+            (Lane::S, 0) => self.a.vex(MOVD_R_X, v, 0, Rm::R(d)),
+            _ => self.a.vex_imm(op, v, 0, Rm::R(d), n as u8),
+        }
+        if i.op == Op::vextract_s {
+            let w = if i.ty == Type::I64 { W::Q } else { W::D };
+            match l {
+                Lane::B | Lane::H => self.a.movsx(w, l.bytes(), d, Rm::R(d)),
+                Lane::S if i.ty == Type::I64 => self.a.movsxd(d, Rm::R(d)),
+                _ => {}
+            }
+        }
+        self.vals[usize::from(id)].zero_high = true;
+        self.finish(id, d);
+        true
+    }
+
+    fn vec_dup_lane(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
+        let n = i.imm as u8;
+        match l {
+            // vpshufd
+            Lane::S => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1170, d, 0, Rm::R(x), n * 0x55)),
+            Lane::D => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1170, d, 0, Rm::R(x), if n == 0 { 0x44 } else { 0xee })),
+            Lane::B | Lane::H => {
+                let pattern = if l == Lane::B {
+                    u128::from_ne_bytes([n; 16])
+                } else {
+                    u128::from(u16::from_le_bytes([2 * n, 2 * n + 1])) * 0x0001_0001_0001_0001_0001_0001_0001_0001
+                };
+                self.vec1(id, i, |c, d, x| {
+                    c.vector_constant(XT, pattern);
+                    c.a.vex(PSHUFB, d, x, Rm::R(XT));
+                });
+            }
+            Lane::Q => return false,
+        }
+        true
+    }
+
+    /// Lanes of floats; any NaN in the result sends the whole to the evaluator.
+    fn vec_float(&mut self, id: u16, i: &Inst) -> bool {
+        let p = Fp::from_u8(i.aux);
+        let pp = match p.lane {
+            Lane::S => 0,
+            Lane::D => 0x100,
+            _ => return false,
+        };
+        if p.rm != remu_ir::Rm::Dyn {
+            return false;
+        }
+        let op = pp
+            | match i.op {
+                Op::vfadd => 0x1058,
+                Op::vfmul => 0x1059,
+                Op::vfsub => 0x105c,
+                _ => 0x105e,
+            };
+        let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
+        self.done_all(i);
+        let d = self.dest(id, None);
+        // Through the temporary where the cold path still reads an operand; a
+        // spare register holds the comparison.
+        let clash = d - X == x || d - X == y;
+        let r = if clash { self.scratch(true) - X } else { d - X };
+        self.a.vex(op, r, x, Rm::R(y));
+        if p.nan != NanRule::X86 {
+            // vcmpunordps t, r, r; vptest t, t
+            self.a.vex_imm(0x10c2 | pp, XT, r, Rm::R(r), 3);
+            self.a.vex(0x2117, XT, 0, Rm::R(XT));
+            let (label, back) = (self.a.label(), self.a.label());
+            self.a.jcc(super::enc::cc::NE, label);
+            self.cold.push(Cold::Eval { label, back, inst: *i, operands: [X + x, X + y, 0], to: X + r });
+            self.a.bind(back);
+        }
+        self.copy(d, X + r, Type::V128);
+        self.finish(id, d);
+        true
+    }
+
+    fn carry_less(&mut self, id: u16, i: &Inst) {
+        let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
+        let t = self.scratch(true) - X;
+        self.done_all(i);
+        let d = self.dest(id, None);
+        self.a.vex(MOVQ_X_R, XT, 0, Rm::R(x));
+        self.a.vex(MOVQ_X_R, t, 0, Rm::R(y));
+        self.a.vex_imm(0x3144, XT, XT, Rm::R(t), 0);
+        if i.op == Op::clmul {
+            self.a.vex(MOVQ_R_X, XT, 0, Rm::R(d));
+        } else {
+            self.a.vex_imm(PEXTRQ, XT, 0, Rm::R(d), 1);
+        }
+        self.finish(id, d);
+    }
+
+    /// A pure function of the guest's over vectors in memory.
+    pub(super) fn vhelper(&mut self, id: u16, i: &Inst) {
+        for n in 0..3 {
+            let x = self.xmm_or_temp(i.args[n]);
+            let m = at(RBP, self.lay.fallback() + 16 * (n as i32 + 1));
+            self.a.vex(MOVUPS_ST, x, 0, Rm::M(m));
+        }
+        self.done_all(i);
+        let func = self.r.helpers[i.imm as usize].func;
+        let m = at(RBP, self.lay.fallback());
+        // The thunk takes the number from the result's place.
+        self.a.st_imm(W::Q, m, i32::from(i.args[3]));
+        self.a.movi(RAX, func as usize as u64);
+        self.a.far(true, self.thunks.vhelper);
+        let d = self.dest(id, None);
+        self.a.vex(MOVUPS, d - X, 0, Rm::M(m));
+        self.finish(id, d);
+    }
+}

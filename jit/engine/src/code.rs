@@ -1,0 +1,87 @@
+//! Memory that holds translated code.
+#![expect(unsafe_code, reason = "maps executable memory and patches published code")]
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// One private mapping, readable, writable and executable. Private, so that a
+/// forked child goes on with a copy; untouched pages cost nothing.
+#[derive(Debug)]
+pub(crate) struct CodeMemory {
+    base: *mut u8,
+    size: usize,
+    used: usize,
+}
+
+// SAFETY: the mapping belongs to this value; `base` is only an address.
+unsafe impl Send for CodeMemory {}
+
+impl CodeMemory {
+    pub(crate) fn new(size: usize) -> std::io::Result<CodeMemory> {
+        // SAFETY: a fresh anonymous mapping touches no existing memory.
+        let p = unsafe {
+            libc::mmap(
+                core::ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if p == libc::MAP_FAILED {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(CodeMemory { base: p.cast(), size, used: 0 })
+    }
+    pub(crate) fn base(&self) -> u64 {
+        self.base as u64
+    }
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+    /// The part that no code was published in, from the next aligned position.
+    pub(crate) fn tail(&mut self) -> &mut [u8] {
+        self.used = self.used.next_multiple_of(16).min(self.size);
+        // SAFETY: nothing executes or references bytes behind `used`, and the
+        // slice borrows `self` mutably.
+        unsafe { core::slice::from_raw_parts_mut(self.base.add(self.used), self.size - self.used) }
+    }
+    /// Publishes the first `len` bytes of the tail.
+    pub(crate) fn publish(&mut self, len: usize) {
+        self.used += len;
+    }
+    /// Forgets all code behind `keep`. No thread may be in it.
+    pub(crate) fn reset(&mut self, keep: usize) {
+        self.used = keep;
+    }
+    /// Replaces a 4-byte displacement of published code.
+    pub(crate) fn patch_rel32(&self, site: u64, to: u64) {
+        debug_assert!(site.is_multiple_of(4) && site - self.base() < self.size as u64);
+        let rel = to.wrapping_sub(site + 4) as u32;
+        // SAFETY: the site is an aligned displacement inside this mapping; an
+        // aligned 4-byte store is seen whole by a fetching processor.
+        unsafe { AtomicU32::from_ptr(site as *mut u32) }.store(rel, Ordering::Release);
+    }
+    /// Replaces the 5-byte instruction at an 8-aligned address by `jmp to`.
+    pub(crate) fn patch_jump(&self, at: u64, to: u64) {
+        debug_assert!(at.is_multiple_of(8) && at - self.base() < self.size as u64);
+        let rel = to.wrapping_sub(at + 5) as u32;
+        // SAFETY: as above, 8 bytes. The landing's instruction is exactly as
+        // long as the jump, so no thread is between its bytes.
+        let cell = unsafe { AtomicU64::from_ptr(at as *mut u64) };
+        let old = cell.load(Ordering::Relaxed);
+        let new = (old & !0xff_ffff_ffff) | 0xe9 | u64::from(rel) << 8;
+        cell.store(new, Ordering::Release);
+    }
+}
+
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made by `new` and no thread runs in it: the
+        // engine that owns it is being dropped.
+        unsafe { libc::munmap(self.base.cast(), self.size) };
+    }
+}

@@ -1,0 +1,220 @@
+//! A guest thread's processor: state, return stack, lookup cache.
+#![expect(unsafe_code, reason = "owns a raw mapping that translated code works in")]
+
+use core::cell::Cell;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+use remu_codegen::Layout;
+use remu_ir::{Slot, Type};
+use remu_isa::{Header, Key};
+
+use crate::Engine;
+
+/// Bytes of the return stack; 16 for each guest call.
+const STACK: usize = 64 << 10;
+const PAGE: usize = 4096;
+/// A guest pc that no instruction has.
+const NOWHERE: u64 = 1;
+
+/// Mapping: state and scratch, cache, guard page, return stack, sentinel page.
+#[derive(Debug)]
+pub(crate) struct CpuMemory {
+    base: *mut u8,
+    size: usize,
+    cache: usize,
+    stack: usize,
+}
+
+// SAFETY: the mapping is plain memory. Other threads only touch the
+// exit-request word and the cache's keys, both atomically.
+unsafe impl Send for CpuMemory {}
+// SAFETY: as above.
+unsafe impl Sync for CpuMemory {}
+
+impl CpuMemory {
+    fn new(layout: &Layout) -> std::io::Result<CpuMemory> {
+        let state = (layout.size + Layout::SCRATCH).next_multiple_of(PAGE);
+        let cache = ((Layout::CACHE_ENTRIES + 1) * 16).next_multiple_of(PAGE);
+        let size = state + cache + PAGE + STACK + PAGE;
+        // SAFETY: a fresh anonymous mapping touches no existing memory.
+        let p = unsafe {
+            libc::mmap(
+                core::ptr::null_mut(),
+                size,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            )
+        };
+        if p == libc::MAP_FAILED {
+            return Err(std::io::Error::last_os_error());
+        }
+        let m = CpuMemory { base: p.cast(), size, cache: state, stack: state + cache };
+        // SAFETY: the guard page lies inside the mapping just made.
+        let r = unsafe { libc::mprotect(m.base.add(m.stack).cast(), PAGE, libc::PROT_NONE) };
+        if r != 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(m)
+    }
+    pub(crate) fn base(&self) -> *mut u8 {
+        self.base
+    }
+    /// The header; only atomics may be used while the thread runs guest code.
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: the state starts with a header (StateDesc); the mapping is
+        // zeroed, page-aligned and lives as long as `self`.
+        unsafe { &*self.base.cast::<Header>() }
+    }
+    /// Empty position of the return stack. The sentinels lie at and above it.
+    pub(crate) fn stack_top(&self) -> u64 {
+        self.base as u64 + (self.stack + PAGE + STACK) as u64
+    }
+    /// Whether an address is in the guard page below the return stack.
+    pub(crate) fn is_guard(&self, addr: u64) -> bool {
+        let g = self.base as u64 + self.stack as u64;
+        (g..g + PAGE as u64).contains(&addr)
+    }
+    fn cache(&self) -> &[(AtomicU64, AtomicU64)] {
+        // SAFETY: the cache part of the mapping is aligned, as long as said,
+        // and every access to it from Rust is atomic.
+        unsafe { core::slice::from_raw_parts(self.base.add(self.cache).cast(), Layout::CACHE_ENTRIES + 1) }
+    }
+    /// Empties the lookup cache; any thread may do so.
+    pub(crate) fn clear_cache(&self) {
+        for (k, _) in &self.cache()[..Layout::CACHE_ENTRIES] {
+            k.store(NOWHERE, Ordering::Release);
+        }
+    }
+    pub(crate) fn remember(&self, layout: &Layout, pc: u64, host: u64) {
+        let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
+        let (k, v) = &self.cache()[i];
+        k.store(NOWHERE, Ordering::Relaxed);
+        v.store(host, Ordering::Relaxed);
+        k.store(pc, Ordering::Release);
+    }
+    pub(crate) fn set_exit_kind(&self, k: remu_ir::ExitKind) {
+        // The word holds the exit request below the kind.
+        let w = self.word(Layout::EXIT_REQUEST);
+        let kind = (k as u64) << 32;
+        let _ = w.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |v| Some(v & 0xffff_ffff | kind));
+    }
+    /// A 64-bit word of the state at a header offset.
+    pub(crate) fn word(&self, offset: i32) -> &AtomicU64 {
+        debug_assert!(offset >= 0 && offset as usize + 8 <= Header::SIZE && offset % 8 == 0);
+        // SAFETY: inside the header, aligned; the mapping lives as long as `self`.
+        unsafe { AtomicU64::from_ptr(self.base.add(offset as usize).cast()) }
+    }
+}
+
+impl Drop for CpuMemory {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`; the owning thread has left translated code.
+        unsafe { libc::munmap(self.base.cast(), self.size) };
+    }
+}
+
+thread_local! {
+    /// Processor that runs on this thread, for the fault handler.
+    pub(crate) static CURRENT: Cell<*const CpuMemory> = const { Cell::new(core::ptr::null()) };
+}
+
+/// One guest thread's processor.
+#[derive(Debug)]
+pub struct Cpu {
+    pub(crate) mem: Arc<CpuMemory>,
+    pub(crate) key: Key,
+    state_size: usize,
+}
+
+impl Cpu {
+    /// A processor with all state zero.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn new(engine: &Engine) -> std::io::Result<Cpu> {
+        let layout = engine.layout();
+        let mem = Arc::new(CpuMemory::new(layout)?);
+        mem.word(Layout::CACHE).store(mem.base as u64 + mem.cache as u64, Ordering::Relaxed);
+        mem.clear_cache();
+        let (last, target) = &mem.cache()[Layout::CACHE_ENTRIES];
+        last.store(0, Ordering::Relaxed);
+        target.store(engine.lookup_thunk(), Ordering::Relaxed);
+        let top = mem.stack_top();
+        mem.word(Layout::STACK_TOP).store(top, Ordering::Relaxed);
+        mem.word(Layout::GUEST_RSP).store(top, Ordering::Relaxed);
+        // Sentinels: no guest pc equals them, so an empty stack never matches.
+        for n in 0..4 {
+            // SAFETY: the page above the return stack belongs to the mapping.
+            unsafe { (top as *mut u64).add(n).write(NOWHERE) };
+        }
+        engine.register(&mem);
+        Ok(Cpu { mem, key: Key(0), state_size: layout.size })
+    }
+    /// The header of the state.
+    pub fn header(&self) -> &Header {
+        self.mem.header()
+    }
+    /// The guest program counter.
+    pub fn pc(&self) -> u64 {
+        self.mem.word(Layout::PC).load(Ordering::Relaxed)
+    }
+    /// Sets the guest program counter.
+    pub fn set_pc(&mut self, pc: u64) {
+        self.mem.word(Layout::PC).store(pc, Ordering::Relaxed);
+    }
+    /// Extra words of the last exit.
+    pub fn exit_info(&self) -> [u64; 2] {
+        [0, 8].map(|n| self.mem.word(Layout::EXIT_INFO + n).load(Ordering::Relaxed))
+    }
+    /// Start of the state struct. Valid while the processor lives.
+    pub fn state_ptr(&self) -> *mut u8 {
+        self.mem.base
+    }
+    /// The state as bytes, header included.
+    pub fn state(&self) -> &[u8] {
+        // SAFETY: the state part of the mapping; `&self` means that guest code
+        // is not running on it, and other threads write only the exit-request
+        // word, which a byte view may see at any value.
+        unsafe { core::slice::from_raw_parts(self.mem.base, self.state_size) }
+    }
+    /// Value of a slot, zero-extended to 128 bits.
+    ///
+    /// # Panics
+    /// If the slot lies outside the state.
+    pub fn get(&self, slot: Slot) -> u128 {
+        let n = slot.ty.bytes() as usize;
+        let from = usize::from(slot.offset);
+        let mut b = [0; 16];
+        b[..n].copy_from_slice(&self.state()[from..from + n]);
+        u128::from_le_bytes(b)
+    }
+    /// Sets a slot to the low bytes of `v`.
+    ///
+    /// # Panics
+    /// If the slot lies outside the state.
+    pub fn set(&mut self, slot: Slot, v: u128) {
+        let n = slot.ty.bytes() as usize;
+        assert!(slot.ty != Type::Void && usize::from(slot.offset) + n <= self.state_size);
+        // SAFETY: in bounds (checked); guest code is not running (`&mut self`).
+        unsafe {
+            let p = self.mem.base.add(usize::from(slot.offset));
+            core::ptr::copy_nonoverlapping(v.to_le_bytes().as_ptr(), p, n);
+        }
+    }
+    /// Takes over another processor's registers and pc, not its private words.
+    pub fn clone_state_from(&mut self, other: &Cpu) {
+        let n = self.state_size.min(other.state_size);
+        // SAFETY: both states are at least `n` bytes and not running; the
+        // header's own words are skipped but for pc and floating-point state.
+        unsafe {
+            let (from, to) = (other.mem.base, self.mem.base);
+            core::ptr::copy_nonoverlapping(from.add(Header::SIZE), to.add(Header::SIZE), n - Header::SIZE);
+            core::ptr::copy_nonoverlapping(from.add(8), to.add(8), 8);
+            core::ptr::copy_nonoverlapping(from.add(32), to.add(32), 8);
+        }
+        self.key = other.key;
+    }
+}

@@ -1,0 +1,92 @@
+//! Enters and leaves translated code.
+#![expect(unsafe_code, reason = "calls translated code")]
+
+use core::sync::atomic::Ordering;
+use std::io::Write;
+use std::sync::Mutex;
+
+use remu_codegen::Layout;
+use remu_ir::ExitKind;
+
+use crate::cpu::CURRENT;
+use crate::{Cpu, Engine};
+
+/// MXCSR with all exceptions masked.
+const MASKED: u32 = 0x1f80;
+
+/// MXCSR for a floating-point mode (numbered as the `set_fpmode` op has it).
+fn mxcsr(mode: u32) -> u32 {
+    let rounding = match mode & 7 {
+        2 => 3,
+        3 => 1,
+        4 => 2,
+        _ => 0,
+    };
+    MASKED | rounding << 13 | (mode >> 3 & 1) << 15 | (mode >> 4 & 1) << 6
+}
+
+impl Engine {
+    /// Runs the processor from its pc until something happens that is not the
+    /// engine's business. The pc and more are in the header then.
+    pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
+        cpu.key = self.isa().key(cpu.state());
+        let mem = cpu.mem.clone();
+        CURRENT.set(&raw const *mem);
+        let request = &mem.header().exit_request;
+        let kind = loop {
+            if request.load(Ordering::Relaxed) != 0 {
+                request.fetch_and(!Engine::REQUEST_SYNC, Ordering::Relaxed);
+                if request.load(Ordering::Relaxed) != 0 {
+                    break ExitKind::Poll;
+                }
+            }
+            let pc = cpu.pc();
+            let host = self.host_code(pc, cpu.key);
+            mem.remember(self.layout(), pc, host);
+            match self.enter(cpu, host) {
+                ExitKind::Continue => {
+                    let link = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
+                    if link != 0
+                        && let Some((pc, _)) = self.resolve_link(link)
+                    {
+                        cpu.set_pc(pc);
+                    }
+                }
+                ExitKind::Poll => {}
+                other => break other,
+            }
+        };
+        CURRENT.set(core::ptr::null());
+        kind
+    }
+
+    /// One stay in translated code.
+    fn enter(&self, cpu: &mut Cpu, host: u64) -> ExitKind {
+        let mem = &cpu.mem;
+        let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
+        mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
+        mem.word(Layout::IN_CODE).store(1, Ordering::SeqCst);
+        // SAFETY: the thunk was emitted for this signature and has the C ABI.
+        let enter: extern "C" fn(*mut u8, u64) -> u32 = unsafe { core::mem::transmute(self.thunks.enter) };
+        // In bounds: the state is followed by scratch memory.
+        let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
+        mem.word(Layout::IN_CODE).store(0, Ordering::Release);
+        let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3f;
+        mem.word(Layout::FPSTAT).fetch_or(sticky, Ordering::Relaxed);
+        ExitKind::from_u8(kind as u8)
+    }
+}
+
+static PERF_MAP: Mutex<Option<std::fs::File>> = Mutex::new(None);
+
+/// Adds a region to `/tmp/perf-PID.map`, where perf looks for names.
+pub(crate) fn perf_map(host: u64, len: usize, pc: u64) {
+    let Ok(mut file) = PERF_MAP.lock() else { return };
+    if file.is_none() {
+        *file = std::fs::File::create(format!("/tmp/perf-{}.map", std::process::id())).ok();
+    }
+    if let Some(f) = file.as_mut() {
+        // A full disk only costs names.
+        let _ = writeln!(f, "{host:x} {len:x} guest_{pc:x}");
+    }
+}

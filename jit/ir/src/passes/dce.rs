@@ -1,0 +1,300 @@
+//! Dead code, dead state writes and dead flags, found in one backward pass.
+//!
+//! What keeps an instruction: an effect beyond its result, or a live use. What
+//! keeps a `set`: someone may see the slot before the next `set` of it. Inside
+//! a block everyone who may see it is an op (a read, a fault, a side exit, a
+//! helper, the end of the block). `Flags` slots are followed across the blocks
+//! of the region as well, because guests set flags far more often than they
+//! read them.
+
+use super::BitVec;
+use crate::{Effects, Inst, Op, Region, Type};
+
+/// State is tracked in words of 4 bytes below this byte offset; writes above
+/// it always stay.
+const TRACKED: usize = 4096;
+const WORDS: usize = TRACKED / 4 / 64;
+/// `Flags` slots followed across blocks; more than that stay live.
+const MAX_FLAGS: usize = 4;
+
+/// What [`analyse`] finds out; reused from region to region.
+#[derive(Clone, Debug, Default)]
+pub struct Liveness {
+    /// Uses of each value by live instructions. A back end that fuses an
+    /// instruction into its only user looks for 1.
+    pub uses: Vec<u16>,
+    /// Instructions that must be executed.
+    pub live: BitVec,
+    /// Live `set`s of a `Flags` slot that nothing in the region reads and no
+    /// ordinary exit shows: only the fault of a later op or the poll of a later
+    /// block would. A back end may compute them on those cold paths instead.
+    pub rare: BitVec,
+    /// Offsets of `Flags` slots, in order of discovery; kept between regions.
+    flag_slots: Vec<u16>,
+    blocks: Vec<Summary>,
+}
+
+impl Liveness {
+    /// Whether instruction `i` must be executed.
+    #[inline]
+    pub fn is_live(&self, i: u16) -> bool {
+        self.live.get(usize::from(i))
+    }
+    /// Live uses of value `i`.
+    #[inline]
+    pub fn uses_of(&self, i: u16) -> u16 {
+        self.uses.get(usize::from(i)).copied().unwrap_or(0)
+    }
+    /// Whether instruction `i` is a `set` of flags that only cold paths need.
+    #[inline]
+    pub fn is_rare(&self, i: u16) -> bool {
+        self.rare.get(usize::from(i))
+    }
+}
+
+/// How much each `Flags` slot is needed, a bit per slot. `read` implies that
+/// `rare` says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Need {
+    /// Read, or shown by an ordinary exit.
+    read: u8,
+    /// Shown by a fault or a poll.
+    rare: u8,
+}
+
+impl Need {
+    const ALL: Need = Need { read: !0, rare: !0 };
+    fn join(self, o: Need) -> Need {
+        Need { read: self.read | o.read, rare: self.rare | o.rare }
+    }
+    fn without(self, mask: u8) -> Need {
+        Need { read: self.read & !mask, rare: self.rare & !mask }
+    }
+    fn only(self, mask: u8) -> Need {
+        Need { read: self.read & mask, rare: self.rare & mask }
+    }
+}
+
+/// A block as the flags see it.
+#[derive(Clone, Debug, Default)]
+struct Summary {
+    /// Need on entry, as far as known.
+    entry: Need,
+    /// Blocks reached, each with the slots not yet written by then.
+    next: Vec<(u16, u8)>,
+}
+
+/// Computes what of a region must be executed.
+pub fn analyse(r: &Region, out: &mut Liveness) {
+    let n = r.insts.len();
+    out.uses.clear();
+    out.uses.resize(n, 0);
+    out.live.reset(n);
+    out.rare.reset(n);
+    flags_across_blocks(r, out);
+    for b in 0..r.blocks.len() {
+        block(r, b, out);
+    }
+}
+
+/// The words of state an access of `ty` at `offset` touches: index of the
+/// 64-bit group, and mask in it. `None` beyond what is tracked. Slots are
+/// aligned to their size, so an access never straddles two groups.
+#[inline]
+fn words(i: &Inst) -> Option<(usize, u64)> {
+    let (first, bytes) = (i.imm as u32 as usize / 4, i.ty.bytes() as usize);
+    let count = bytes.div_ceil(4);
+    if (first % 64) + count > 64 || first / 64 >= WORDS {
+        return None;
+    }
+    Some((first / 64, ((1u64 << count) - 1) << (first % 64)))
+}
+
+/// Backward pass over one block.
+fn block(r: &Region, index: usize, out: &mut Liveness) {
+    let b = r.blocks[index];
+    // Words that are written before anyone may see them.
+    let mut dead = [0u64; WORDS];
+    let mut any_dead = false;
+    let mut need = Need::ALL;
+    for id in (usize::from(b.start)..usize::from(b.end)).rev() {
+        let i = &r.insts[id];
+        let effects = i.op.effects();
+        match i.op {
+            Op::set => {
+                if let Some(bit) = flag_bit(out, i) {
+                    let was = need.only(bit);
+                    need = need.without(bit);
+                    if was == Need::default() {
+                        continue;
+                    }
+                    if was.read == 0 {
+                        out.rare.set(id);
+                    }
+                } else if let Some((w, m)) = words(i) {
+                    if dead[w] & m == m {
+                        continue;
+                    }
+                    // A 2-byte slot does not cover its word.
+                    if i.ty.bytes() >= 4 {
+                        dead[w] |= m;
+                        any_dead = true;
+                    }
+                }
+            }
+            Op::get => {
+                if out.uses[id] == 0 {
+                    continue;
+                }
+                if let Some((w, m)) = words(i) {
+                    dead[w] &= !m;
+                }
+                need.read |= read_bits(out, i);
+            }
+            _ if effects.removable() => {
+                if out.uses[id] == 0 {
+                    continue;
+                }
+            }
+            _ => {
+                if effects.has(SEES_STATE) {
+                    if any_dead {
+                        dead = [0; WORDS];
+                        any_dead = false;
+                    }
+                    need = need.join(seen_by(r, out, i));
+                    if effects.has(Effects::ENDS_BLOCK) {
+                        need = seen_by(r, out, i);
+                    }
+                }
+            }
+        }
+        out.live.set(id);
+        for &a in &i.args[..i.op.arity()] {
+            if let Some(u) = out.uses.get_mut(usize::from(a)) {
+                *u = u.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// Effects that let someone else look at the state.
+const SEES_STATE: Effects =
+    Effects(Effects::MAY_FAULT.0 | Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0);
+
+/// What an op that shows state needs of the flags.
+fn seen_by(r: &Region, out: &Liveness, i: &Inst) -> Need {
+    match i.op {
+        Op::helper => Need::ALL,
+        Op::brcond | Op::goto => match target(r, i) {
+            Some(t) => out.blocks.get(t).map_or(Need::ALL, |s| s.entry),
+            None => Need::ALL,
+        },
+        op if op.effects().has(Effects(Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0)) => Need::ALL,
+        _ => Need { read: 0, rare: !0 },
+    }
+}
+
+/// The block of this region that a `brcond` or `goto` goes to.
+fn target(r: &Region, i: &Inst) -> Option<usize> {
+    let pc = r.pcs.get(i.imm as usize)?;
+    // Blocks are sorted; were they not, a miss would only mean "leaves".
+    r.blocks.binary_search_by_key(pc, |b| b.pc).ok()
+}
+
+/// The bit of the `Flags` slot that a `set` of flags writes.
+#[inline]
+fn flag_bit(out: &Liveness, i: &Inst) -> Option<u8> {
+    if i.ty != Type::Flags {
+        return None;
+    }
+    let n = out.flag_slots.iter().position(|&s| i32::from(s) == i.imm)?;
+    Some(1 << n)
+}
+
+/// The bits of the `Flags` slots that a `get` of any type reads.
+#[inline]
+fn read_bits(out: &Liveness, i: &Inst) -> u8 {
+    let mut bits = 0;
+    for (n, &s) in out.flag_slots.iter().enumerate() {
+        let (s, end) = (i32::from(s), i32::from(s) + 4);
+        if i.imm < end && s < i.imm + i.ty.bytes() as i32 {
+            bits |= 1 << n;
+        }
+    }
+    bits
+}
+
+/// Fills `out.blocks[..].entry`: what of the flags each block needs on entry.
+fn flags_across_blocks(r: &Region, out: &mut Liveness) {
+    let written = r.insts.iter().filter(|i| i.op == Op::set && i.ty == Type::Flags);
+    let mut any = false;
+    for i in written {
+        any = true;
+        let offset = i.imm as u16;
+        if !out.flag_slots.contains(&offset) && out.flag_slots.len() < MAX_FLAGS {
+            out.flag_slots.push(offset);
+        }
+    }
+    for s in &mut out.blocks {
+        s.entry = Need::ALL;
+    }
+    if !any {
+        return;
+    }
+    out.blocks.resize_with(r.blocks.len().max(out.blocks.len()), Summary::default);
+    for b in 0..r.blocks.len() {
+        let mut next = core::mem::take(&mut out.blocks[b].next);
+        next.clear();
+        let entry = summarise(r, b, out, &mut next);
+        out.blocks[b] = Summary { entry, next };
+    }
+    loop {
+        let mut changed = false;
+        for b in (0..r.blocks.len()).rev() {
+            let mut entry = out.blocks[b].entry;
+            for &(t, mask) in &out.blocks[b].next {
+                entry = entry.join(out.blocks[usize::from(t)].entry.only(mask));
+            }
+            changed |= entry != out.blocks[b].entry;
+            out.blocks[b].entry = entry;
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+/// Need on entry of a block for its own sake, and its ways to other blocks.
+fn summarise(r: &Region, index: usize, out: &Liveness, next: &mut Vec<(u16, u8)>) -> Need {
+    let b = r.blocks[index];
+    let mut open = !0u8 >> (8 - MAX_FLAGS);
+    let mut need = Need { read: 0, rare: if b.poll { open } else { 0 } };
+    for i in &r.insts[usize::from(b.start)..usize::from(b.end)] {
+        match i.op {
+            Op::set => {
+                if let Some(bit) = flag_bit(out, i) {
+                    open &= !bit;
+                }
+            }
+            Op::get => need.read |= read_bits(out, i) & open,
+            Op::brcond | Op::goto => match target(r, i) {
+                Some(t) => next.push((t as u16, open)),
+                None => need.read |= open,
+            },
+            Op::helper => need.read |= open,
+            op => {
+                let effects = op.effects();
+                if effects.has(Effects(Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0)) {
+                    need.read |= open;
+                } else if effects.has(Effects::MAY_FAULT) {
+                    need.rare |= open;
+                }
+            }
+        }
+        if open == 0 {
+            break;
+        }
+    }
+    need
+}
