@@ -2,7 +2,7 @@
 
 use core::sync::atomic::AtomicU32;
 
-use remu_ir::{Slot, Type};
+use remu_ir::Slot;
 
 /// Start of every guest's state struct: what the engine and the runner share
 /// with translated code. The ISA's registers follow at [`Header::SIZE`].
@@ -68,14 +68,15 @@ impl StateDesc {
     }
 }
 
-/// Declares a guest's state struct from rows
-/// `name [count]: Type = "printed names"...;` — the struct, `slots::name(n)`
+/// Declares a guest's state `struct Name { rows }` from rows
+/// `name [count]: Type = ["printed name", ..];` — the struct, `slots::name(n)`
 /// and the register descriptions follow.
 #[macro_export]
 macro_rules! cpu_state {
     (
-        $(#[$m:meta])* $vis:vis struct $name:ident;
+        $(#[$m:meta])* $vis:vis struct $name:ident {
         $( $(#[$rm:meta])* $reg:ident [$n:literal] : $ty:ident = [$($text:literal),* $(,)?]; )*
+        }
         pinned_int: [$(($pi:ident, $pin:literal)),* $(,)?];
         pinned_vec: [$(($pv:ident, $pvn:literal)),* $(,)?];
     ) => {

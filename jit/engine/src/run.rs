@@ -41,9 +41,10 @@ impl Engine {
                 }
             }
             let pc = cpu.pc();
+            let generation = self.generation.load(Ordering::SeqCst);
             let host = self.host_code(pc, cpu.key);
             mem.remember(self.layout(), pc, host);
-            match self.enter(cpu, host) {
+            match self.enter(cpu, host, generation) {
                 ExitKind::Continue => {
                     let link = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
                     if link != 0
@@ -61,11 +62,17 @@ impl Engine {
     }
 
     /// One stay in translated code.
-    fn enter(&self, cpu: &mut Cpu, host: u64) -> ExitKind {
+    fn enter(&self, cpu: &mut Cpu, host: u64, generation: u64) -> ExitKind {
         let mem = &cpu.mem;
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
         mem.word(Layout::IN_CODE).store(1, Ordering::SeqCst);
+        // A flush between lookup and here has taken the code away; one that
+        // starts later waits for the flag.
+        if self.generation.load(Ordering::SeqCst) != generation {
+            mem.word(Layout::IN_CODE).store(0, Ordering::Release);
+            return ExitKind::Poll;
+        }
         // SAFETY: the thunk was emitted for this signature and has the C ABI.
         let enter: extern "C" fn(*mut u8, u64) -> u32 = unsafe { core::mem::transmute(self.thunks.enter) };
         // In bounds: the state is followed by scratch memory.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use remu_codegen::x64::{CodeBuf, Compiler, Thunks, emit_thunks};
 use remu_codegen::{Compiled, Layout};
 use remu_ir::passes::{Liveness, analyse};
@@ -127,6 +127,8 @@ pub struct Engine {
     opts: Options,
     pub(crate) code_range: (u64, u64),
     table: RwLock<Table>,
+    /// Counts flushes: host code found before one is gone after it.
+    pub(crate) generation: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -188,7 +190,7 @@ impl Engine {
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
         let mut buf = CodeBuf::new(code.tail());
-        let thunks = emit_thunks(&mut buf, &layout, remu_ir::eval_shim);
+        let thunks = emit_thunks(&mut buf, &layout, remu_ir::interp::eval_shim);
         let len = buf.pos();
         code.publish(len);
         let code_range = (code.base(), code.base() + code.size() as u64);
@@ -213,6 +215,7 @@ impl Engine {
             opts,
             code_range,
             table: RwLock::new(Table::new(1 << 18)),
+            generation: AtomicU64::new(0),
             inner: Mutex::new(inner),
         })
     }
@@ -277,6 +280,7 @@ impl Engine {
             }
         };
         let host = s.code.base() + s.code.used() as u64;
+        if let Ok(f) = std::env::var("REMU_DUMPCODE") { let t = s.code.tail()[..compiled.len].to_vec(); std::fs::write(f, t).ok(); }
         s.code.publish(compiled.len);
         s.stats.regions += 1;
         s.stats.insns += shape.insns as u64;
@@ -408,12 +412,14 @@ impl Engine {
 
     /// Empties code memory. Waits until no other thread is in it.
     fn flush(&self, s: &mut Inner) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
         }
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             // The thread that flushes is here, so its own flag is clear.
-            while c.word(Layout::IN_CODE).load(Ordering::Acquire) != 0 {
+            while c.word(Layout::IN_CODE).load(Ordering::SeqCst) != 0 {
+                c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
                 std::thread::yield_now();
             }
             c.clear_cache();

@@ -85,8 +85,9 @@ impl Builder {
         self.0.borrow().open
     }
 
-    /// Appends an instruction with operands; computes its result type.
-    pub(crate) fn push_op(&self, mut i: Inst, operands: &[Val]) -> Val {
+    /// Appends an instruction given as data, without folding, and computes its
+    /// result type. For generators and parsers; lifters use the op's method.
+    pub fn push_op(&self, mut i: Inst, operands: &[Val]) -> Val {
         for (slot, v) in i.args.iter_mut().zip(operands) {
             *slot = v.id;
         }

@@ -10,7 +10,9 @@ pub mod interp;
 mod ops;
 pub mod passes;
 mod region;
+pub mod text;
 mod types;
+mod verify;
 
 pub use builder::Builder;
 pub use ops::{Class, Effects, Op, OpInfo, ResultRule};
@@ -19,3 +21,4 @@ pub use types::{
     Addr, Attr, AttrKind, Cond, CrcAttr, DivZero, FCond, FlagCond, Fp, FpInt, Inst, Lane, MemOp,
     NanRule, Order, Rm, RmwOp, Slot, Type, Val,
 };
+pub use verify::{VerifyError, verify};

@@ -164,6 +164,10 @@ macro_rules! ir_ops {
         impl Op {
             /// Every op, in order of its number.
             pub const ALL: &'static [Op] = &[$(Op::$name),+];
+            /// The op with this name.
+            pub fn from_name(name: &str) -> Option<Op> {
+                Self::ALL.iter().copied().find(|o| o.info().name == name)
+            }
             /// The op's row.
             pub fn info(self) -> &'static OpInfo { &INFO[self as usize] }
             /// Effects of the op.

@@ -76,6 +76,22 @@ impl ExitKind {
         ExitKind::Wait,
         ExitKind::Special,
     ];
+    /// Name in the textual form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ExitKind::Continue => "continue",
+            ExitKind::Syscall => "syscall",
+            ExitKind::Illegal => "illegal",
+            ExitKind::Breakpoint => "breakpoint",
+            ExitKind::Poll => "poll",
+            ExitKind::Fault => "fault",
+            ExitKind::Misaligned => "misaligned",
+            ExitKind::InvalidateCode => "invalidate",
+            ExitKind::KeyChanged => "key",
+            ExitKind::Wait => "wait",
+            ExitKind::Special => "special",
+        }
+    }
     /// The kind with this number.
     pub fn from_u8(n: u8) -> ExitKind {
         Self::ALL.get(usize::from(n)).copied().unwrap_or(ExitKind::Special)

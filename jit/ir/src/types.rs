@@ -54,6 +54,10 @@ impl Type {
             Type::Flags => "flags",
         }
     }
+    /// The type with this name.
+    pub fn from_name(name: &str) -> Option<Type> {
+        Self::ALL.into_iter().find(|t| t.name() == name)
+    }
     /// Bytes the type takes in a state slot. A `Flags` slot is a `u32` with
     /// N, Z, C, V in bits 31 to 28.
     pub const fn bytes(self) -> u32 {
@@ -205,6 +209,10 @@ macro_rules! small_enum {
             pub const ALL: &'static [$name] = &[$($name::$v),+];
             /// Name in the textual form.
             pub const fn name(self) -> &'static str { match self { $($name::$v => $text),+ } }
+            /// The variant with this name.
+            pub fn from_name(name: &str) -> Option<$name> {
+                Self::ALL.iter().copied().find(|v| v.name() == name)
+            }
             /// The variant with this number; the first one for a number out of range.
             pub const fn from_u8(n: u8) -> $name {
                 if (n as usize) < Self::ALL.len() { Self::ALL[n as usize] } else { Self::ALL[0] }

@@ -60,6 +60,7 @@ impl Compiler<'_> {
             _ => self.rmw_loop(op, mem, m, vs),
         }
         if !unused {
+            self.unlock_all();
             let d = self.dest(id, None);
             self.a.mov(W::Q, d, RAX);
             self.extend(mem, i.ty, d);

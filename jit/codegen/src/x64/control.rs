@@ -226,6 +226,7 @@ impl Compiler<'_> {
             }
         }
         for (label, inst) in core::mem::take(&mut self.inst_data) {
+            self.a.align(8, 0);
             self.a.bind(label);
             self.a.bytes_of(&super::fallback::inst_bytes(&inst));
         }

@@ -480,10 +480,11 @@ impl<'a> CodeBuf<'a> {
             &[0x0f, 0x1f, 0x80, 0, 0, 0, 0],
         ];
         let at = self.address(self.pos + ahead) as usize;
-        let pad = (n - at % n) % n;
-        self.bytes_of(NOPS[pad.min(7)]);
-        if pad > 7 {
-            self.bytes_of(NOPS[pad - 7]);
+        let mut pad = (n - at % n) % n;
+        while pad > 0 {
+            let k = pad.min(7);
+            self.bytes_of(NOPS[k]);
+            pad -= k;
         }
     }
 }

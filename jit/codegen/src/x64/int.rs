@@ -54,10 +54,7 @@ impl Compiler<'_> {
             Op::smin | Op::smax | Op::umin | Op::umax => self.min_max(id, i),
             Op::adc | Op::sbc => {
                 self.with_carry(i.op == Op::sbc, wide(i.ty), &i.args, RAX);
-                self.done_all(i);
-                let d = self.dest(id, None);
-                self.a.mov(wide(i.ty), d, RAX);
-                self.computed(id, d);
+                self.from_temp(id, i);
             }
             Op::boolint | Op::fl_unpack => self.boolint(id),
             _ => return false,
@@ -69,6 +66,14 @@ impl Compiler<'_> {
     fn computed(&mut self, id: u16, d: Host) {
         self.vals[usize::from(id)].zero_high = true;
         self.finish(id, d);
+    }
+    /// The result is in the temporary, the operands are not needed any more.
+    pub(super) fn from_temp(&mut self, id: u16, i: &Inst) {
+        self.unlock_all();
+        self.done_all(i);
+        let d = self.dest(id, None);
+        self.a.mov(wide(i.ty), d, RAX);
+        self.computed(id, d);
     }
     /// One operand in place or copied, then changed.
     fn one(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, W, Host)) {
@@ -173,12 +178,9 @@ impl Compiler<'_> {
         let w = wide(i.ty);
         let x = self.rm(i.args[0]);
         self.load_into(i.args[1], RAX);
-        self.done_all(i);
         self.a.f7(2, w, Rm::R(RAX));
         self.a.alu(if i.op == Op::orc { Alu::Or } else { Alu::Xor }, w, RAX, x);
-        let d = self.dest(id, reg_of(x));
-        self.a.mov(w, d, RAX);
-        self.computed(id, d);
+        self.from_temp(id, i);
     }
 
     fn mul(&mut self, id: u16, i: &Inst) {
@@ -237,10 +239,7 @@ impl Compiler<'_> {
             self.a.vex(vex_w(MULX_D, w), RAX, RAX, Rm::R(b));
             self.a.alu(Alu::Sub, w, RAX, Rm::M(m));
         }
-        self.done_all(i);
-        let d = self.dest(id, None);
-        self.a.mov(w, d, RAX);
-        self.computed(id, d);
+        self.from_temp(id, i);
     }
     /// `h` holds an operand that the op destroys: its value moves elsewhere if
     /// it is needed after this op.
@@ -306,10 +305,7 @@ impl Compiler<'_> {
             self.a.movi(RAX, if !ones { 0 } else if w == W::Q { u64::MAX } else { 0xffff_ffff });
         }
         self.a.bind(end);
-        self.done_all(i);
-        let d = self.dest(id, None);
-        self.a.mov(w, d, RAX);
-        self.computed(id, d);
+        self.from_temp(id, i);
     }
 
     fn shift(&mut self, id: u16, i: &Inst) {
@@ -358,10 +354,7 @@ impl Compiler<'_> {
                 self.a.mov(W::D, RCX, ns);
             }
             self.a.op(w, 0xd3, u8::from(i.op == Op::rotr), Rm::R(RAX), false);
-            self.done_all(i);
-            let d = self.dest(id, None);
-            self.a.mov(w, d, RAX);
-            self.computed(id, d);
+            self.from_temp(id, i);
             return;
         }
         let ns = self.reg(n);
@@ -419,14 +412,11 @@ impl Compiler<'_> {
         // shrd lo, hi, n
         let hi = self.reg(i.args[1]);
         self.load_into(i.args[0], RAX);
-        self.done_all(i);
         if i.imm != 0 {
             self.a.op(w, 0x0fac, hi, Rm::R(RAX), false);
             self.a.b(i.imm as u8);
         }
-        let d = self.dest(id, None);
-        self.a.mov(w, d, RAX);
-        self.computed(id, d);
+        self.from_temp(id, i);
     }
 
     fn deposit(&mut self, id: u16, i: &Inst) {
@@ -442,7 +432,6 @@ impl Compiler<'_> {
         if width - len - pos > 0 {
             self.a.shift_imm(5, w, RAX, width - len - pos);
         }
-        self.done_all(i);
         // The mask is applied to x in the scratch memory if it fits no immediate.
         let keep = !mask & if w == W::Q { u64::MAX } else { 0xffff_ffff };
         let m = at(super::enc::RBP, self.lay.fallback());
@@ -463,9 +452,7 @@ impl Compiler<'_> {
             self.a.shift_imm(0, w, RAX, pos);
         }
         self.a.alu(Alu::Or, w, RAX, Rm::M(m));
-        let d = self.dest(id, None);
-        self.a.mov(w, d, RAX);
-        self.computed(id, d);
+        self.from_temp(id, i);
     }
 
     fn zext(&mut self, id: u16, i: &Inst) {
@@ -517,7 +504,6 @@ impl Compiler<'_> {
     fn min_max(&mut self, id: u16, i: &Inst) {
         let w = wide(i.ty);
         let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
-        self.done_all(i);
         self.a.alu(Alu::Cmp, w, x, Rm::R(y));
         // Take y where x is on the wrong side.
         let c = match i.op {
@@ -528,9 +514,7 @@ impl Compiler<'_> {
         };
         self.a.mov(w, RAX, x);
         self.a.cmov(c, w, RAX, Rm::R(y));
-        let d = self.dest(id, None);
-        self.a.mov(w, d, RAX);
-        self.computed(id, d);
+        self.from_temp(id, i);
     }
 }
 

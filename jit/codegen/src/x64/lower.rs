@@ -48,6 +48,8 @@ pub struct Compiler<'a> {
     /// Value whose home is this word of state memory.
     pub(super) homes: Vec<u16>,
     pub(super) spilled: [bool; Layout::SPILLS],
+    /// Spill slots to free when the current op is over.
+    pub(super) freed: Vec<u8>,
     pub(super) cold: Vec<Cold>,
     pub(super) inst_data: Vec<(Label, Inst)>,
     pub(super) const_data: Vec<(Label, u128)>,
@@ -85,6 +87,7 @@ impl<'a> Compiler<'a> {
             pins,
             homes: vec![NOBODY; lay.size / 4],
             spilled: [false; Layout::SPILLS],
+            freed: Vec::new(),
             cold: Vec::new(),
             inst_data: Vec::new(),
             const_data: Vec::new(),

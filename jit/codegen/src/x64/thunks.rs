@@ -39,7 +39,8 @@ pub struct Thunks {
 }
 
 /// `fn(instruction, operands and result, fpstat and fpmode)`.
-pub type Evaluator = extern "C" fn(*const remu_ir::Inst, *mut [u128; 4], *mut [u32; 2]);
+pub type Evaluator =
+    unsafe extern "C" fn(*const remu_ir::interp::Packed, *mut [u128; 4], *mut [u32; 2]);
 
 const fn disp(offset: i32) -> i32 {
     Layout::disp(offset)

@@ -332,6 +332,7 @@ impl Compiler<'_> {
     }
     /// Lowers `set` of a flags slot.
     pub(super) fn set_flags(&mut self, slot: Slot, id: u16) {
+        self.vacate_home(slot);
         self.pack_flags(id);
         self.a.st(W::D, at(RBP, Layout::disp(i32::from(slot.offset))), RAX);
         self.done(id);

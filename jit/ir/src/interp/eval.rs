@@ -74,6 +74,7 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         Op::icmp => u128::from(int::holds(Cond::from_u8(i.aux), x, y, w)),
         Op::band => x & y,
         Op::bor => x | y,
+        Op::bxor => x ^ y,
         Op::bnot => !x,
         Op::boolint => x,
         Op::movcond | Op::fl_select => {

@@ -1,7 +1,8 @@
 //! Entry for translated code.
 #![expect(unsafe_code, reason = "called from translated code with raw pointers")]
 
-use super::{Packed, eval};
+use super::{Packed, eval, low, width};
+use crate::Type;
 
 /// Evaluates an op that a back end has no rule for. Element 0 of `buf`
 /// receives the result, elements 1 to 3 hold the operands; `fp` holds the
@@ -16,5 +17,8 @@ pub unsafe extern "C" fn eval_shim(inst: *const Packed, buf: *mut [u128; 4], fp:
     let (inst, buf, fp) = unsafe { (&*inst, &mut *buf, &mut *fp) };
     let [_, x, y, z] = *buf;
     let mode = fp[1];
-    buf[0] = eval(inst, [x, y, z], &mut fp[0], mode);
+    // A half in a vector register has whatever bits above it.
+    let halves = inst.operand_type() == Type::F16;
+    let args = [x, y, z].map(|v| if halves { low(v, 16) } else { v });
+    buf[0] = low(eval(inst, args, &mut fp[0], mode), width(inst.inst().ty));
 }
