@@ -35,7 +35,7 @@ impl Errno {
 
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(crate::strace::errno_text(self.0).unwrap_or("Unknown error"))
+        f.write_str(crate::errors::errno_text(self.0).unwrap_or("Unknown error"))
     }
 }
 

@@ -1,36 +1,38 @@
 //! The Linux system call layer: one typed row per call, forwarded to the host kernel or handled here.
 //!
-//! The runner implements [`Process`] and calls [`dispatch`] with the guest's [`Abi`].
+//! The runner implements [`Process`] and calls [`dispatch`] with the guest's [`Abi`]. The rows are in
+//! [`table`], what differs between guests in [`abi`], structure layouts in [`structs`].
+//!
+//! **Invariant**: no Rust reference to guest memory is ever formed; [`GuestMemory`] copies.
+//! **Invariant**: nothing a guest passes makes this crate panic.
 
+#[path = "../abi/mod.rs"]
+pub mod abi;
+mod context;
+mod dispatch;
 mod errno;
+pub mod errors;
+#[path = "../handlers/mod.rs"]
+mod handlers;
 mod host;
+pub mod matrix;
 mod memory;
 mod process;
 mod raw;
+pub mod stats;
 pub mod strace;
+#[path = "../structs/mod.rs"]
+pub mod structs;
+#[path = "../table/mod.rs"]
+pub mod table;
+#[path = "../uring/mod.rs"]
+pub mod uring;
 
+pub use abi::{Abi, abi};
+pub use context::Context;
+pub use dispatch::dispatch;
 pub use errno::{Errno, SysResult};
+pub use matrix::support_matrix;
 pub use memory::{GuestMemory, MAX_PLAIN, Plain};
 pub use process::{AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction};
 pub use raw::{blocking_syscall, fault_fixup, signal_fixup, syscall};
-
-/// What differs between guests: numbers, layouts, constants.
-#[derive(Debug)]
-pub struct Abi {
-    /// Name as QEMU spells it, and `uname -m`.
-    pub name: &'static str,
-}
-
-/// Finds the ABI by the guest's name (`riscv64`, `aarch64`).
-pub fn abi(name: &str) -> Option<&'static Abi> {
-    [&RISCV64, &AARCH64].into_iter().find(|a| a.name == name)
-}
-
-static RISCV64: Abi = Abi { name: "riscv64" };
-static AARCH64: Abi = Abi { name: "aarch64" };
-
-/// Performs one guest system call: `nr` in the guest's numbering, `args` its six argument registers.
-pub fn dispatch(process: &mut dyn Process, abi: &'static Abi, nr: u64, args: [u64; 6]) -> Outcome {
-    let _ = (process, abi, nr, args);
-    Outcome::Return(Errno::ENOSYS.to_raw())
-}

@@ -128,8 +128,6 @@ pub enum MaskEnd {
     /// A signal ended the call (`EINTR`): deliver it under the temporary mask; the old mask is what
     /// the signal frame saves and `rt_sigreturn` restores.
     Interrupted,
-    /// The call never started ([`Outcome::Restart`]): the old mask applies at once and the call will run again.
-    NotStarted,
 }
 
 /// One guest thread, as the system call layer sees it.
@@ -215,7 +213,9 @@ pub trait Process {
         let _ = set;
         None
     }
-    /// `set` becomes the guest mask for the length of one call (ppoll, pselect6, epoll_pwait, rt_sigsuspend).
+    /// `set` becomes the guest mask for the length of one call (ppoll, pselect6, epoll_pwait, rt_sigsuspend). The host's
+    /// own mask stays as it is: the host call gets the temporary one as its argument. When a signal already taken from the
+    /// host becomes deliverable, set the pending flag: the call then ends with `EINTR` at once.
     fn begin_temporary_mask(&mut self, set: u64);
     /// That call ended.
     fn end_temporary_mask(&mut self, end: MaskEnd);
