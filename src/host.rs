@@ -1,5 +1,7 @@
 //! The host processor's part of a signal context. One module per host.
 
+#![expect(unsafe_code, reason = "the return from a signal handler is one instruction of its own")]
+
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
     /// The general registers of a signal context.

@@ -79,11 +79,7 @@ pub(crate) fn help() -> String {
 
 /// Sets logging up; an error text for an unknown item or a file that cannot be opened. Returns
 /// whether strace was among the items.
-pub(crate) fn start(
-    items: &[String],
-    file: Option<&OsStr>,
-    append: bool,
-) -> Result<bool, String> {
+pub(crate) fn start(items: &[String], file: Option<&OsStr>, append: bool) -> Result<bool, String> {
     let mut targets = Vec::new();
     for name in items.iter().flat_map(|i| i.split(',')).filter(|i| !i.is_empty()) {
         let known = ITEMS.iter().filter(|i| i.0 == name || name == "all");

@@ -121,7 +121,8 @@ impl Line<'_> {
             area.start, area.end, self.device, self.inode
         );
         if !name.is_empty() {
-            let _ = write!(line, "{:>width$}{name}", "", width = 73_usize.saturating_sub(line.len()));
+            let _ =
+                write!(line, "{:>width$}{name}", "", width = 73_usize.saturating_sub(line.len()));
         }
         let _ = writeln!(out, "{line}");
     }

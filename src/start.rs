@@ -85,7 +85,8 @@ fn help(guest: &Guest, inv: &Invocation) -> Option<String> {
     if inv.options.log_items.iter().any(|i| i == "help") {
         return Some(logging::help());
     }
-    let asked = inv.options.cpu.as_deref() == Some("help") || inv.options.cpu.as_deref() == Some("?");
+    let asked =
+        inv.options.cpu.as_deref() == Some("help") || inv.options.cpu.as_deref() == Some("?");
     asked.then(|| {
         let models = guest.models.iter();
         let list: String = models.map(|m| format!("  {:<16} {}\n", m.name, m.about)).collect();
@@ -255,11 +256,7 @@ fn engine(
 }
 
 /// Opens the program: handed over by the kernel or a runner, or by its path.
-fn find_program(
-    sysroot: &Sysroot,
-    inv: &Invocation,
-    auxv: &HostAuxv,
-) -> Result<Resolved, Errno> {
+fn find_program(sysroot: &Sysroot, inv: &Invocation, auxv: &HostAuxv) -> Result<Resolved, Errno> {
     let path = CString::new(inv.program.as_bytes()).map_err(|_| Errno::ENOENT)?;
     let argv: Vec<CString> =
         inv.args.iter().filter_map(|a| CString::new(a.as_bytes()).ok()).collect();
@@ -293,8 +290,10 @@ fn cannot_load(program: &str, kind: &FileKind, error: LoadError) -> Failure {
             if name.contains(' ') { String::new() } else { format!("; use remu-user-{name}") }
         }
         (LoadError::NoInterpreter { tried: Some(tried), .. }, _) => {
-            format!(" (looked for {}, then the path itself); does -L name the right directory?",
-                tried.to_string_lossy())
+            format!(
+                " (looked for {}, then the path itself); does -L name the right directory?",
+                tried.to_string_lossy()
+            )
         }
         (LoadError::NoInterpreter { .. }, _) => {
             "; give the directory that has the guest's libraries with -L".to_owned()
@@ -304,12 +303,7 @@ fn cannot_load(program: &str, kind: &FileKind, error: LoadError) -> Failure {
     Failure(format!("{program}: {error}{advice}"), CANNOT_RUN)
 }
 
-fn aux_info(
-    os: &GuestOs,
-    engine: &Engine,
-    auxv: &HostAuxv,
-    exec_path: CString,
-) -> AuxInfo {
+fn aux_info(os: &GuestOs, engine: &Engine, auxv: &HostAuxv, exec_path: CString) -> AuxInfo {
     let hwcap = engine.isa().hwcap();
     AuxInfo {
         hwcap: if hwcap == [0; 2] { os.hwcap } else { hwcap },

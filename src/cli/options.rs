@@ -139,11 +139,7 @@ fn replay(args: &[OsString]) -> Vec<OsString> {
 }
 
 /// Under binfmt_misc no argument is an option.
-fn binfmt(
-    options: Options,
-    args: &[OsString],
-    startup: Startup,
-) -> Result<Command, UsageError> {
+fn binfmt(options: Options, args: &[OsString], startup: Startup) -> Result<Command, UsageError> {
     let Some(program) = args.get(1).cloned() else {
         return Err(UsageError("the kernel gave no program".into()));
     };

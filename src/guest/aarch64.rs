@@ -5,7 +5,7 @@ use remu_isa::StateDesc;
 use remu_isa::ir::Slot;
 use remu_syscalls::{Errno, GuestMemory, SysResult};
 
-use super::{Bytes, get, set, set_fp, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO};
+use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
 
 /// `fault_address`, then x0 to x30, sp, pc, pstate.
 const CONTEXT: usize = SIGINFO + MCONTEXT;

@@ -14,7 +14,7 @@ use remu_syscalls::SysResult;
 /// Names of the registers that the kernel's ABI gives a meaning. The first name of each list that
 /// the state has is taken.
 #[derive(Debug)]
-pub struct RegNames {
+pub(crate) struct RegNames {
     /// System call number.
     pub number: &'static [&'static str],
     /// System call arguments.
@@ -29,7 +29,7 @@ pub struct RegNames {
 
 /// The registers of [`RegNames`], found.
 #[derive(Clone, Copy, Debug)]
-pub struct Regs {
+pub(crate) struct Regs {
     /// Every register, for signal frames.
     pub desc: &'static StateDesc,
     /// System call number.
@@ -46,7 +46,7 @@ pub struct Regs {
 
 /// What a signal frame holds besides the registers.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// Signal number.
     pub signal: i32,
     /// `siginfo_t`.
@@ -71,7 +71,7 @@ pub struct Frame {
 
 /// What a signal frame gives back.
 #[derive(Clone, Copy, Debug)]
-pub struct Returned {
+pub(crate) struct Returned {
     /// Mask to restore.
     pub mask: u64,
     /// Alternate stack to restore: address, flags, bytes.
@@ -79,7 +79,7 @@ pub struct Returned {
 }
 
 /// One guest's Linux ABI, as the runner needs it.
-pub struct GuestOs {
+pub(crate) struct GuestOs {
     /// Name, spelled as QEMU spells it.
     pub name: &'static str,
     /// Registers.
@@ -105,7 +105,7 @@ pub struct GuestOs {
 }
 
 /// The row of a guest.
-pub fn find(name: &str) -> Option<&'static GuestOs> {
+pub(crate) fn find(name: &str) -> Option<&'static GuestOs> {
     [&riscv64::OS, &aarch64::OS].into_iter().find(|g| g.name == name)
 }
 
@@ -115,7 +115,7 @@ fn slot(desc: &StateDesc, names: &[&str]) -> Option<Slot> {
 
 impl Regs {
     /// Finds the registers in a state; `None` when one is missing.
-    pub fn find(names: &RegNames, desc: &'static StateDesc) -> Option<Regs> {
+    pub(crate) fn find(names: &RegNames, desc: &'static StateDesc) -> Option<Regs> {
         let mut args = [Slot { offset: 0, ty: Type::I64 }; 6];
         for (to, from) in args.iter_mut().zip(&names.args) {
             *to = slot(desc, from)?;
@@ -132,12 +132,12 @@ impl Regs {
 }
 
 /// A register as 64 bits.
-pub fn get(cpu: &Cpu, slot: Slot) -> u64 {
+pub(crate) fn get(cpu: &Cpu, slot: Slot) -> u64 {
     cpu.get(slot) as u64
 }
 
 /// Sets a register of at most 64 bits, or the low half of a wider one and zeroes the rest.
-pub fn set(cpu: &mut Cpu, slot: Slot, value: u64) {
+pub(crate) fn set(cpu: &mut Cpu, slot: Slot, value: u64) {
     cpu.set(slot, u128::from(value));
 }
 

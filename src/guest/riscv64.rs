@@ -6,7 +6,7 @@ use remu_isa::StateDesc;
 use remu_isa::ir::Slot;
 use remu_syscalls::{GuestMemory, SysResult};
 
-use super::{Bytes, get, set, set_fp, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO};
+use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
 
 /// `sc_regs`: pc and x1 to x31.
 const REGS: usize = SIGINFO + MCONTEXT;

@@ -285,10 +285,8 @@ mod tests {
     #[test]
     fn script_line_gives_interpreter_and_one_argument() {
         let kind = FileKind::of(b"#! /bin/sh  -e x \nrest");
-        let want = FileKind::Script {
-            interpreter: b"/bin/sh".to_vec(),
-            argument: Some(b"-e x".to_vec()),
-        };
+        let want =
+            FileKind::Script { interpreter: b"/bin/sh".to_vec(), argument: Some(b"-e x".to_vec()) };
         assert_eq!(kind, want);
     }
 

@@ -78,8 +78,8 @@ fn reserve(
 ) -> Result<u64, LoadError> {
     let no_room = |addr, errno| LoadError::NoRoom { addr, len: size, errno };
     if !image.relocatable {
-        let at = anonymous(mm, low, size, 0, libc::MAP_FIXED_NOREPLACE)
-            .map_err(|e| no_room(low, e))?;
+        let at =
+            anonymous(mm, low, size, 0, libc::MAP_FIXED_NOREPLACE).map_err(|e| no_room(low, e))?;
         if at != low {
             return Err(no_room(low, Errno::EEXIST));
         }
@@ -104,13 +104,7 @@ fn reserve(
     Ok(load)
 }
 
-fn anonymous(
-    mm: &AddressSpace,
-    addr: u64,
-    len: u64,
-    prot: u64,
-    flags: i32,
-) -> Result<u64, Errno> {
+fn anonymous(mm: &AddressSpace, addr: u64, len: u64, prot: u64, flags: i32) -> Result<u64, Errno> {
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | flags) as u64;
     mm.mmap(MmapArgs { addr, len, prot, flags, fd: -1, offset: 0 }).map(|(at, _)| at)
 }

@@ -5,7 +5,6 @@ mod elf;
 mod map;
 mod stack;
 
-
 use std::ffi::{CStr, CString};
 use std::fs::File;
 

@@ -33,13 +33,7 @@ pub(super) fn mprotect(addr: u64, len: u64, prot: u64) -> SysResult<u64> {
 }
 
 /// mremap(2) of guest pages.
-pub(super) fn mremap(
-    old: u64,
-    old_len: u64,
-    new_len: u64,
-    flags: u64,
-    new: u64,
-) -> SysResult<u64> {
+pub(super) fn mremap(old: u64, old_len: u64, new_len: u64, flags: u64, new: u64) -> SysResult<u64> {
     call(libc::SYS_mremap, [old, old_len, new_len, flags, new, 0])
 }
 

@@ -254,11 +254,8 @@ impl AddressSpace {
         let inner = self.write();
         // Advice that drops or replaces content drops code with it.
         const DROPS: [i32; 3] = [libc::MADV_DONTNEED, libc::MADV_FREE, libc::MADV_REMOVE];
-        let stale = if DROPS.contains(&(advice as i32)) {
-            inner.stale(addr, end)
-        } else {
-            Stale(None)
-        };
+        let stale =
+            if DROPS.contains(&(advice as i32)) { inner.stale(addr, end) } else { Stale(None) };
         let areas = inner.table.within(addr, end);
         if areas.is_empty() {
             // Lets the kernel judge the advice; a page the guest does not own is never touched.

@@ -176,8 +176,7 @@ impl State {
     pub(crate) fn take_fault(&self) -> Option<(i32, i32, u64)> {
         let signal = self.fault_signal.swap(0, Ordering::AcqRel);
         let (code, addr) = (&self.fault_code, &self.fault_address);
-        (signal != 0)
-            .then(|| (signal, code.load(Ordering::Acquire), addr.load(Ordering::Acquire)))
+        (signal != 0).then(|| (signal, code.load(Ordering::Acquire), addr.load(Ordering::Acquire)))
     }
 
     /// Notes a signal; false when its slot is occupied. Async-signal-safe.
@@ -406,8 +405,7 @@ impl HandlerStack {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         let prot = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a fresh mapping touches no existing memory.
-        let base =
-            unsafe { libc::mmap(std::ptr::null_mut(), HANDLER_STACK, prot, flags, -1, 0) };
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), HANDLER_STACK, prot, flags, -1, 0) };
         if base == libc::MAP_FAILED {
             return Err(std::io::Error::last_os_error());
         }

@@ -312,13 +312,7 @@ impl Signals {
     }
 
     /// Acts on one signal.
-    fn one(
-        &mut self,
-        t: &mut Target<'_>,
-        signal: i32,
-        info: &Info,
-        is_fault: bool,
-    ) -> Delivery {
+    fn one(&mut self, t: &mut Target<'_>, signal: i32, info: &Info, is_fault: bool) -> Delivery {
         let action = t.actions.get(signal);
         match (action.handler, default_action(signal)) {
             (IGNORE, _) | (DEFAULT, Default::Ignore) => return Delivery::Continue,
@@ -332,9 +326,7 @@ impl Signals {
         let flags = action.flags as i32;
         let sp = get(t.cpu, t.regs.stack);
         let on = self.on_alt_stack(sp);
-        let switch = flags & libc::SA_ONSTACK != 0
-            && !on
-            && self.alt.flags & libc::SS_DISABLE == 0;
+        let switch = flags & libc::SA_ONSTACK != 0 && !on && self.alt.flags & libc::SS_DISABLE == 0;
         let stack = if switch { self.alt.sp.wrapping_add(self.alt.size) } else { sp };
         let overflow = on && !self.on_alt_stack(stack.wrapping_sub(t.os.frame_size));
         let alt_flags = self.alt.flags | if on { libc::SS_ONSTACK } else { 0 };

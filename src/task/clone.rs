@@ -72,8 +72,7 @@ impl Task {
         if namespaces & !(libc::CLONE_NEWNS as u64) != 0 || a.set_tid.1 != 0 {
             return Err(Errno::EINVAL);
         }
-        let mut task =
-            self.sibling(self.shared.clone(), false).map_err(|_| Errno::EAGAIN)?;
+        let mut task = self.sibling(self.shared.clone(), false).map_err(|_| Errno::EAGAIN)?;
         task.prepare(a);
         let a = *a;
         let ready = Arc::new(Handshake::default());

@@ -253,10 +253,9 @@ pub(crate) fn adopt(fd: i32) -> Option<File> {
 /// The absolute path of an open file, or of a path where `/proc` is missing.
 pub(crate) fn absolute(file: &File, path: &CStr) -> CString {
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let found = std::fs::read_link(link)
-        .ok()
-        .filter(|p| p.is_absolute())
-        .or_else(|| std::fs::canonicalize(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))).ok());
+    let found = std::fs::read_link(link).ok().filter(|p| p.is_absolute()).or_else(|| {
+        std::fs::canonicalize(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))).ok()
+    });
     found
         .and_then(|p| CString::new(p.as_os_str().as_bytes()).ok())
         .unwrap_or_else(|| path.to_owned())

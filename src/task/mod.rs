@@ -24,9 +24,10 @@ use crate::sysroot::Sysroot;
 
 pub(crate) use clone::finish;
 pub(crate) use exec::{
-    Resolved, absolute, adopt, keep_high, keep_high_owned, open_program, open_runner, resolve_program,
+    Resolved, absolute, adopt, keep_high, keep_high_owned, open_program, open_runner,
+    resolve_program,
 };
-pub use run::End;
+pub(crate) use run::End;
 
 /// What stays the same for all threads and forks of a program.
 pub(crate) struct Config {
@@ -85,7 +86,7 @@ impl Shared {
 }
 
 /// One guest thread.
-pub struct Task {
+pub(crate) struct Task {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cpu: Cpu,
     pub(crate) signals: Signals,
@@ -103,15 +104,7 @@ impl Task {
     /// The first thread of a program.
     pub(crate) fn first(shared: Arc<Shared>, cpu: Cpu, mask: u64) -> Task {
         let signals = Signals::new(&cpu, mask);
-        Task {
-            shared,
-            cpu,
-            signals,
-            clear_tid: 0,
-            robust: 0,
-            main: true,
-            exec_scratch: Vec::new(),
-        }
+        Task { shared, cpu, signals, clear_tid: 0, robust: 0, main: true, exec_scratch: Vec::new() }
     }
 
     /// A thread that continues this one with its own processor state.

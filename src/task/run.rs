@@ -16,7 +16,7 @@ const SEGV_ACCERR: i32 = 2;
 
 /// How a guest thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// The thread, with a status.
     Thread(i32),
     /// The process, with a status.

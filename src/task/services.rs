@@ -4,8 +4,7 @@ use std::ffi::{CStr, CString};
 use std::sync::atomic::AtomicU32;
 
 use remu_syscalls::{
-    AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction,
-    SysResult,
+    AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction, SysResult,
 };
 
 use super::{Task, raw};
@@ -171,7 +170,9 @@ impl Process for Task {
 
     fn is_private_fd(&self, fd: i32) -> bool {
         let config = &self.shared.config;
-        config.runner_fd == Some(fd) || config.sysroot.fd() == Some(fd) || crate::logging::is_log(fd)
+        config.runner_fd == Some(fd)
+            || config.sysroot.fd() == Some(fd)
+            || crate::logging::is_log(fd)
     }
 
     fn uname_release(&self) -> Option<&CStr> {
@@ -186,4 +187,3 @@ impl Process for Task {
         crate::logging::write(text.as_bytes());
     }
 }
-

@@ -12,7 +12,6 @@ pub fn find(name: &str) -> Option<&'static Guest> {
 
 /// The guest that runs ELF files of a machine.
 pub fn by_machine(machine: u16, is64: bool, little: bool) -> Option<&'static Guest> {
-    let fits =
-        |g: &&Guest| g.elf_machine == machine && g.elf64 == is64 && g.little == little;
+    let fits = |g: &&Guest| g.elf_machine == machine && g.elf64 == is64 && g.little == little;
     GUESTS.iter().copied().find(fits)
 }
