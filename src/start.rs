@@ -53,7 +53,7 @@ pub fn main(guest: &str) -> i32 {
 }
 
 fn start(guest: &str, args: &[OsString]) -> Result<i32, Failure> {
-    let row = remu_registry::find(guest)
+    let row = remu_registry::by_name(guest)
         .ok_or_else(|| Failure::own(format!("{guest} is not built in")))?;
     let auxv = host_auxv();
     let startup = Startup {

@@ -2,16 +2,29 @@
 
 use remu_isa::Guest;
 
-/// Every guest that is built in.
-pub static GUESTS: &[&Guest] = &[];
+/// Every guest.
+pub static GUESTS: [&Guest; 1] = [&remu_riscv::GUEST];
 
 /// The guest of a name, spelled as QEMU spells it.
-pub fn find(name: &str) -> Option<&'static Guest> {
-    GUESTS.iter().copied().find(|g| g.name == name)
+pub fn by_name(name: &str) -> Option<&'static Guest> {
+    GUESTS.into_iter().find(|g| g.name == name)
 }
 
-/// The guest that runs ELF files of a machine.
-pub fn by_machine(machine: u16, is64: bool, little: bool) -> Option<&'static Guest> {
-    let fits = |g: &&Guest| g.elf_machine == machine && g.elf64 == is64 && g.little == little;
-    GUESTS.iter().copied().find(fits)
+/// The guest of an ELF header: `e_machine`, 64-bit class, little-endian.
+pub fn by_elf(machine: u16, elf64: bool, little: bool) -> Option<&'static Guest> {
+    GUESTS.into_iter().find(|g| (g.elf_machine, g.elf64, g.little) == (machine, elf64, little))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_are_found_and_make_their_default_model() {
+        for g in GUESTS {
+            assert!(core::ptr::eq(by_name(g.name).unwrap(), g));
+            assert!(core::ptr::eq(by_elf(g.elf_machine, g.elf64, g.little).unwrap(), g));
+            assert!((g.make)("").is_ok() && (g.make)(g.models[0].name).is_ok());
+        }
+    }
 }
