@@ -2,6 +2,7 @@
 
 mod apt;
 mod arch;
+mod bench;
 mod cache;
 mod ci;
 mod cmd;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(long)]
         bin: Option<PathBuf>,
     },
+    /// Time native, qemu and remu over the work list and write the table.
+    Bench(bench::Options),
     /// Check dependencies between crates, unsafe code, file length and the like.
     CheckTree,
     /// Every check of the project: the test command of README.md.
@@ -100,6 +103,7 @@ fn run() -> Result<()> {
         Command::Oracle => oracle::print(),
         Command::Programs(options) => programs::run(&options),
         Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
+        Command::Bench(options) => bench::run(&options),
         Command::CheckTree => tree::run(),
         Command::Ci { stage } => ci::run(stage.as_deref()),
         Command::JailOuter { spec } => jail::outer(&spec),
