@@ -1,4 +1,4 @@
-//! The shared map from guest pc and key to host code. Readers take no lock.
+//! The shared map from guest pc and key to host code.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,12 +42,14 @@ impl Table {
             }
         }
     }
-    /// Adds an entry unless there is one; false if the table is full.
-    pub(crate) fn insert(&mut self, pc: u64, key: Key, host: u64) -> bool {
+    /// Adds an entry unless there is one.
+    pub(crate) fn insert(&mut self, pc: u64, key: Key, host: u64) {
         if self.used * 4 > self.slots.len() * 3 {
-            return false;
+            self.grow();
         }
-        let n = name(pc, key);
+        self.add(name(pc, key), host);
+    }
+    fn add(&mut self, n: u64, host: u64) {
         let mask = self.slots.len() - 1;
         let mut i = hash(n) & mask;
         loop {
@@ -57,10 +59,21 @@ impl Table {
                     v.store(host, Ordering::Relaxed);
                     k.store(n, Ordering::Release);
                     self.used += 1;
-                    return true;
+                    return;
                 }
-                k if k == n => return true,
+                k if k == n => return,
                 _ => i = (i + 1) & mask,
+            }
+        }
+    }
+    /// Twice the size, without what was removed. No reader is in the old one:
+    /// `&mut self` means that the table's lock is held for writing.
+    fn grow(&mut self) {
+        let old = core::mem::replace(self, Table::new(self.slots.len() * 2));
+        for (k, v) in &old.slots {
+            let n = k.load(Ordering::Relaxed);
+            if n != 0 && n != REMOVED {
+                self.add(n, v.load(Ordering::Relaxed));
             }
         }
     }
