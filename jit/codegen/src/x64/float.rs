@@ -18,6 +18,8 @@ const SQRT: u32 = 0x1051;
 const UCOMIS: u32 = 0x102e;
 const COMIS: u32 = 0x102f;
 const ROUNDSS: u32 = 0x310a;
+const CVTPH2PS: u32 = 0x2113;
+const PMOVZXWQ: u32 = 0x2134;
 const FMA213: u32 = 0x21a9;
 
 const NAN32: u64 = 0x7fc0_0000;
@@ -389,14 +391,12 @@ impl Compiler<'_> {
     /// operands. Uses the temporary for an operand in memory.
     pub(super) fn float_compare(&mut self, id: u16, swap: bool) {
         let i = self.inst(id);
-        let c = FCond::from_u8(i.aux);
         let t = self.inst(i.args[0]).ty;
+        if t == Type::F16 {
+            return self.half_compare(&i, swap);
+        }
         let (x, y) = if swap { (i.args[1], i.args[0]) } else { (i.args[0], i.args[1]) };
-        let signal = match i.op {
-            Op::fcmp => matches!(c, FCond::Lt | FCond::Le | FCond::EqS),
-            _ => c == FCond::EqS,
-        };
-        let op = (if signal { COMIS } else { UCOMIS }) | if t == Type::F64 { 0x100 } else { 0 };
+        let op = Self::compare_op(&i) | if t == Type::F64 { 0x100 } else { 0 };
         let m = self.float_place(y);
         let xr = self.xmm_or_temp(x);
         let m = match m {
@@ -413,6 +413,34 @@ impl Compiler<'_> {
             }
         };
         self.a.vex(op, xr, 0, m);
+    }
+    /// The host's comparison for an `fcmp` or `fl_fcmp` of singles: whether a
+    /// quiet NaN raises invalid.
+    fn compare_op(i: &Inst) -> u32 {
+        let c = FCond::from_u8(i.aux);
+        let signal = match i.op {
+            Op::fcmp => matches!(c, FCond::Lt | FCond::Le | FCond::EqS),
+            _ => c == FCond::EqS,
+        };
+        if signal { COMIS } else { UCOMIS }
+    }
+    /// Halves compare as the singles they are; widening a signalling NaN
+    /// raises invalid as the comparison would.
+    fn half_compare(&mut self, i: &Inst, swap: bool) {
+        let (x, y) = if swap { (i.args[1], i.args[0]) } else { (i.args[0], i.args[1]) };
+        let slot = at(RBP, self.lay.fallback());
+        self.load_into(y, X + XT);
+        self.widen_half();
+        self.a.vex(super::vector::MOVUPS_ST, XT, 0, Rm::M(slot));
+        self.load_into(x, X + XT);
+        self.widen_half();
+        self.a.vex(Self::compare_op(i), XT, 0, Rm::M(slot));
+    }
+    /// The half in the temporary as a single. What is above it is cleared
+    /// first: the conversion looks at four.
+    fn widen_half(&mut self) {
+        self.a.vex(PMOVZXWQ, XT, 0, Rm::R(XT));
+        self.a.vex(CVTPH2PS, XT, 0, Rm::R(XT));
     }
     fn float_place(&mut self, id: u16) -> Option<Rm> {
         match self.val(id).loc {
