@@ -309,11 +309,7 @@ impl Engine {
             if p == pc {
                 found = h;
             }
-            if !table.insert(p, key, h) {
-                // Full: lookups of the rest go through translation again until
-                // the next flush empties the table.
-                break;
-            }
+            table.insert(p, key, h);
         }
         drop(table);
         if self.opts.perf_map {
