@@ -383,6 +383,9 @@ impl Compiler<'_> {
                 self.place(id, h);
             }
             None => {
+                // Another value that relies on the same memory must not be forgotten.
+                self.vacate_home(Slot { offset: off, ty: i.ty });
+                self.unlock_all();
                 self.vals[usize::from(id)].loc = Loc::Home(off);
                 self.vals[usize::from(id)].home = off;
                 self.note_home(off, id);
