@@ -106,3 +106,50 @@ mod riscv64 {
         compare(subject, &rows, 40, 4000);
     }
 }
+
+mod aarch64 {
+    use super::*;
+
+    /// NZCV, FPCR, FPSR, TPIDR_EL0 as MRS and MSR encode them (bits 19 to 5).
+    const SYSTEM: [u32; 4] = [0x5a10, 0x5a20, 0x5a21, 0x5e82];
+
+    fn accept(rng: &mut Rng, row: &Row, word: &mut u32) -> bool {
+        if matches!(row.name, "mrs" | "msr") {
+            *word = *word & !(0x7fff << 5) | rng.pick(&SYSTEM) << 5;
+        }
+        true
+    }
+    fn value(rng: &mut Rng, r: &RegDesc) -> Option<u128> {
+        Some(match r.name {
+            // DN, FZ, RMode, FZ16.
+            "fpcr" if rng.below(2) == 0 => u128::from(rng.next() as u32 & 0x03c8_0000),
+            "fpcr" => 0,
+            "dit" => u128::from(rng.next() as u32 & 1 << 24),
+            "ssbs" => u128::from(rng.next() as u32 & 1 << 12),
+            _ => return None,
+        })
+    }
+    fn fpmode(reg: &dyn Fn(&str) -> u128) -> u32 {
+        let fpcr = reg("fpcr") as u32;
+        // RMode N, P, M, Z.
+        let rm = [1, 4, 3, 2][fpcr as usize >> 22 & 3];
+        rm | (fpcr >> 24 & 1) * 0x18 | (fpcr >> 19 & 1) << 5
+    }
+
+    #[test]
+    fn translated_code_is_as_interpreted() {
+        let rows: Vec<Row> = remu_aarch64::decode::PATTERNS
+            .iter()
+            .map(|p| Row { name: p.name, mask: p.mask, value: p.value, len: p.width / 8 })
+            .collect();
+        let subject = Subject {
+            guest: &remu_aarch64::GUEST,
+            stop: &[1, 0, 0, 0xd4],
+            fpstat: 0x3d,
+            accept,
+            value,
+            fpmode,
+        };
+        compare(subject, &rows, 40, 4000);
+    }
+}

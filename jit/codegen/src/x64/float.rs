@@ -20,6 +20,10 @@ const COMIS: u32 = 0x102f;
 const ROUNDSS: u32 = 0x310a;
 const CVTPH2PS: u32 = 0x2113;
 const PMOVZXWQ: u32 = 0x2134;
+/// Mode bit: denormal halves are zero.
+const FLUSH_HALVES: i32 = 32;
+/// 2^-14 as a single.
+const LEAST_NORMAL_HALF: i32 = 0x3880_0000;
 const FMA213: u32 = 0x21a9;
 
 const NAN32: u64 = 0x7fc0_0000;
@@ -114,6 +118,10 @@ impl Compiler<'_> {
     fn dynamic(i: &Inst) -> bool {
         Fp::from_u8(i.aux).rm == Round::Dyn
     }
+    /// Whether every NaN result is the positive default NaN.
+    fn default_rule(i: &Inst) -> bool {
+        matches!(Fp::from_u8(i.aux).nan, NanRule::Default | NanRule::ArmDefault)
+    }
     fn detour(&mut self, c: u8) -> (Label, Label) {
         let (label, back) = (self.a.label(), self.a.label());
         self.a.jcc(c, label);
@@ -131,7 +139,7 @@ impl Compiler<'_> {
         }
         self.ucomis(i.ty, r, r);
         let (label, back) = self.detour(cc::P);
-        if rule == NanRule::Default && !exact {
+        if Self::default_rule(i) && !exact {
             self.cold.push(Cold::Nan { label, back, value: default_nan(i.ty), to: r });
         } else {
             self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
@@ -251,7 +259,7 @@ impl Compiler<'_> {
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
         // Arm keeps a NaN's sign and upper payload, as the host does.
-        if Fp::from_u8(i.aux).nan == NanRule::Default {
+        if Self::default_rule(i) {
             self.fix_nan(i, r, regs, false);
         }
         self.copy(d, X + r, i.ty);
@@ -436,11 +444,21 @@ impl Compiler<'_> {
         self.widen_half();
         self.a.vex(Self::compare_op(i), XT, 0, Rm::M(slot));
     }
-    /// The half in the temporary as a single. What is above it is cleared
-    /// first: the conversion looks at four.
+    /// The half in the temporary as a single, zero for a denormal one if the
+    /// mode says so. What is above it is cleared first: the conversion looks
+    /// at four.
     fn widen_half(&mut self) {
         self.a.vex(PMOVZXWQ, XT, 0, Rm::R(XT));
         self.a.vex(CVTPH2PS, XT, 0, Rm::R(XT));
+        let keep = self.a.label();
+        self.a.test_imm(W::D, Rm::M(at(RBP, Layout::disp(Layout::FPMODE))), FLUSH_HALVES);
+        self.a.jcc(cc::E, keep);
+        self.a.vex(MOVD_R_X, XT, 0, Rm::R(RAX));
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), i32::MAX);
+        self.a.alu_imm(Alu::Cmp, W::D, Rm::R(RAX), LEAST_NORMAL_HALF);
+        self.a.jcc(cc::AE, keep);
+        self.a.vex(XORPS, XT, XT, Rm::R(XT));
+        self.a.bind(keep);
     }
     fn float_place(&mut self, id: u16) -> Option<Rm> {
         match self.val(id).loc {
