@@ -1,7 +1,7 @@
 //! Every row of every guest, alone and in sequences.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use remu_differential::{Bench, Rng, Row, Subject, Verdict};
 use remu_isa::RegDesc;
@@ -15,7 +15,7 @@ fn factor() -> usize {
 
 /// Checks each row `each` times alone, then sequences.
 fn compare(subject: Subject, rows: &[Row], each: usize, sequences: usize) {
-    let _guard = ONE_AT_A_TIME.lock().unwrap();
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut bench = Bench::new(subject, "").unwrap();
     let mut failures: BTreeMap<&str, String> = BTreeMap::new();
     let mut rng = Rng::new(1);
