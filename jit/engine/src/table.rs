@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use remu_isa::Key;
 
-/// Marks a removed entry; odd, so no guest pc equals it.
+/// Marks a removed entry.
 const REMOVED: u64 = 1;
 
 /// Open addressing with linear probing. Writers hold the engine's lock.
@@ -14,8 +14,10 @@ pub(crate) struct Table {
     used: usize,
 }
 
+/// What a slot holds for a guest pc and key; user addresses leave the upper
+/// byte free. 0 and [`REMOVED`] name nothing: two addresses at the end of the
+/// address space, which are never found.
 fn name(pc: u64, key: Key) -> u64 {
-    // User addresses leave the upper byte free; 0 marks an empty slot.
     (pc ^ u64::from(key.0) << 56).wrapping_add(2)
 }
 
@@ -31,6 +33,9 @@ impl Table {
     /// Host address of a guest pc.
     pub(crate) fn get(&self, pc: u64, key: Key) -> Option<u64> {
         let n = name(pc, key);
+        if n <= REMOVED {
+            return None;
+        }
         let mask = self.slots.len() - 1;
         let mut i = hash(n) & mask;
         loop {
@@ -48,7 +53,10 @@ impl Table {
         if self.used * 4 > self.slots.len() * 3 {
             self.grow();
         }
-        self.insert_name(name(pc, key), host);
+        let n = name(pc, key);
+        if n > REMOVED {
+            self.insert_name(n, host);
+        }
     }
     fn insert_name(&mut self, n: u64, host: u64) {
         let mask = self.slots.len() - 1;
@@ -91,7 +99,7 @@ impl Table {
             match k.load(Ordering::Relaxed) {
                 0 => return,
                 k if k == n => {
-                    if v.load(Ordering::Relaxed) == host {
+                    if n > REMOVED && v.load(Ordering::Relaxed) == host {
                         self.slots[i].0.store(REMOVED, Ordering::Release);
                     }
                     return;
@@ -121,6 +129,10 @@ mod tests {
         }
         assert!((0..1000).all(|pc| t.get(pc * 4, Key(0)) == Some(pc)));
         assert_eq!((t.get(4, Key(1)), t.get(2, Key(0))), (None, None));
+        t.remove(8, Key(0), 2);
+        t.insert(u64::MAX, Key(0), 7);
+        assert_eq!((t.get(u64::MAX, Key(0)), t.get(u64::MAX - 1, Key(0))), (None, None));
+        t.insert(8, Key(0), 2);
         let size = t.slots.len();
         for n in 0..100_000 {
             t.remove(8, Key(0), if n == 0 { 2 } else { n });
