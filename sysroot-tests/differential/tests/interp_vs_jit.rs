@@ -117,13 +117,19 @@ mod aarch64 {
         if matches!(row.name, "mrs" | "msr") {
             *word = *word & !(0x7fff << 5) | rng.pick(&SYSTEM) << 5;
         }
+        if matches!(row.name, "blr" | "br" | "ret") && rng.below(8) == 0 {
+            // An address whose value is special to the engine.
+            *word = *word & !(31 << 5) | 9 << 5;
+        }
         true
     }
     fn value(rng: &mut Rng, r: &RegDesc) -> Option<u128> {
         Some(match r.name {
-            // DN, FZ, RMode, FZ16.
-            "fpcr" if rng.below(2) == 0 => u128::from(rng.next() as u32 & 0x03c8_0000),
+            // DN, RMode, FZ16. Not FZ: hosts raise inexact where they flush a
+            // result, Arm does not.
+            "fpcr" if rng.below(2) == 0 => u128::from(rng.next() as u32 & 0x02c8_0000),
             "fpcr" => 0,
+            "x9" if rng.below(4) == 0 => [1, u64::MAX, u64::MAX - 1][rng.below(3)].into(),
             "dit" => u128::from(rng.next() as u32 & 1 << 24),
             "ssbs" => u128::from(rng.next() as u32 & 1 << 12),
             _ => return None,
