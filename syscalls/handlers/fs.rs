@@ -12,7 +12,7 @@ pub(crate) fn openat(
     dir: kinds::DirFd,
     path: kinds::PathRead,
     flags: kinds::OpenFlags,
-    mode: kinds::Mode,
+    mode: kinds::CreateMode,
 ) -> SysResult<u64> {
     let flags = cx.abi.open_flags_to_host(flags.0);
     if let Some(fd) = open_emulated(cx, path.0, u64::from(flags))? {

@@ -58,7 +58,7 @@ pub(crate) fn mq_open(
     cx: &mut Context<'_>,
     name: kinds::Str,
     flags: kinds::OpenFlags,
-    mode: kinds::Mode,
+    mode: kinds::CreateMode,
     attr: kinds::In,
 ) -> SysResult<u64> {
     let flags = cx.abi.open_flags_to_host(flags.0);

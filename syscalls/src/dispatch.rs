@@ -27,6 +27,8 @@ pub fn dispatch(process: &mut dyn Process, abi: &'static Abi, nr: u64, args: [u6
     outcome
 }
 
+const EFAULT: Outcome = Outcome::Return(-(libc::EFAULT as i64) as u64);
+
 fn perform(
     process: &mut dyn Process,
     abi: &'static Abi,
@@ -41,7 +43,13 @@ fn perform(
                 forward(process, call, i64::from(nr), args).into()
             }
         }
-        Policy::Handler(handler) => handler(&mut Context { process, abi, call }, args),
+        Policy::Handler(handler) => {
+            let outcome = handler(&mut Context { process: &mut *process, abi, call }, args);
+            if outcome == EFAULT && open_outputs(process, call, args) {
+                return handler(&mut Context { process, abi, call }, args);
+            }
+            outcome
+        }
         Policy::Enosys(_) => {
             call.missed.fetch_add(1, Ordering::Relaxed);
             Outcome::Return(Errno::ENOSYS.to_raw())

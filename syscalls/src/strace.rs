@@ -24,10 +24,16 @@ pub fn call_text(
 ) -> String {
     let mut show = Show { out: format!("{}(", call.name), mem, abi, args, row: call.args };
     for (i, (arg, &value)) in call.args.iter().zip(args).enumerate() {
+        let end = show.out.len();
         if i > 0 {
             show.out.push(',');
         }
+        let start = show.out.len();
         (arg.kind.show)(&mut show, value, arg.param);
+        if show.out.len() == start {
+            // Unused in this call: not even its comma is shown.
+            show.out.truncate(end);
+        }
     }
     show.out.push(')');
     show.out
@@ -195,6 +201,14 @@ impl Show<'_> {
         }
     }
 
+    /// The mode of a new file; nothing when the call makes none.
+    pub(crate) fn create_mode(&mut self, v: u32, flags: &str) {
+        let tmpfile = libc::O_TMPFILE & !libc::O_DIRECTORY;
+        if self.arg(flags) & (libc::O_CREAT | tmpfile) as u64 != 0 {
+            self.octal(v.into());
+        }
+    }
+
     pub(crate) fn fd_flags(&mut self, v: u32) {
         let v = self.abi.open_flags_to_host(v);
         self.flags(names::FD_FLAGS, v.into());
@@ -238,7 +252,7 @@ impl Show<'_> {
 
     pub(crate) fn fcntl_arg(&mut self, v: u64, cmd: &str) {
         match fcntls::find(self.arg(cmd) as u32).map(|r| r.arg) {
-            Some(fcntls::FcntlArg::None) => self.text("0"),
+            Some(fcntls::FcntlArg::None) => {}
             Some(fcntls::FcntlArg::Int) => self.dec(i64::from(v as i32)),
             Some(fcntls::FcntlArg::Flags) => self.open_flags(v as u32),
             Some(fcntls::FcntlArg::FdFlags) => {
@@ -261,7 +275,7 @@ impl Show<'_> {
 
     pub(crate) fn ioctl_arg(&mut self, v: u64, req: &str) {
         match ioctls::find(self.arg(req) as u32) {
-            Some(ioctls::Found::Row(row)) if row.arg == ioctls::IoctlArg::None => self.text("0"),
+            Some(ioctls::Found::Row(row)) if row.arg == ioctls::IoctlArg::None => {}
             Some(ioctls::Found::Row(row)) if row.arg == ioctls::IoctlArg::Int => self.dec(v as i64),
             _ => self.ptr(v),
         }

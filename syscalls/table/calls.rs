@@ -47,7 +47,7 @@ syscalls! {
     memfd_secret (flags: Hex) -> Fd = forward;
 
     // ---- files by name ----
-    openat (dirfd: DirFd, path: PathRead, flags: OpenFlags, mode: Mode) -> Fd = handler(fs::openat), blocking, uring(OPENAT);
+    openat (dirfd: DirFd, path: PathRead, flags: OpenFlags, mode: CreateMode<flags>) -> Fd = handler(fs::openat), blocking, uring(OPENAT);
     openat2 (dirfd: DirFd, path: PathRead, how: In<OpenHow>, size: Size) -> Fd = handler(fs::openat2), blocking, uring(OPENAT2);
     name_to_handle_at (dirfd: DirFd, path: Path, handle: InOut<FileHandle>, mount_id: Out<Int>, flags: AtFlags) -> Zero = forward;
     open_by_handle_at (mount_fd: DirFd, handle: In<FileHandle>, flags: OpenFlags) -> Fd = handler(fs::open_by_handle_at);
@@ -212,7 +212,7 @@ syscalls! {
     msgsnd (id: Int, msg: In<Msgbuf>, size: Size, flags: IpcFlags) -> Zero = forward, blocking;
     msgrcv (id: Int, msg: OutBuf<size>, size: Size, kind: Long, flags: IpcFlags) -> Size = forward, blocking;
     msgctl (id: Int, cmd: IpcCmd, buf: Out<MsqidDs>) -> Int = forward;
-    mq_open (name: Str, flags: OpenFlags, mode: Mode, attr: In<MqAttr>) -> Fd = handler(ipc::mq_open);
+    mq_open (name: Str, flags: OpenFlags, mode: CreateMode<flags>, attr: In<MqAttr>) -> Fd = handler(ipc::mq_open);
     mq_unlink (name: Str) -> Zero = forward;
     mq_timedsend (fd: Fd, msg: InBuf<len>, len: Size, prio: Uint, timeout: In<Timespec>) -> Zero = forward, blocking;
     mq_timedreceive (fd: Fd, msg: OutBuf<len>, len: Size, prio: Out<Uint>, timeout: In<Timespec>) -> Size = forward, blocking;

@@ -68,10 +68,6 @@ pub fn find(request: u32) -> Option<Found> {
         return Some(Found::Row(row));
     }
     let kind = (request >> 8) as u8;
-    // Requests older than the _IOC scheme have neither direction nor size and so tell nothing.
-    if request >> 16 == 0 && kind != 0x45 && kind != 0x64 {
-        return None;
-    }
     FAMILIES.iter().find(|f| f.kind == kind).map(Found::Family)
 }
 
@@ -81,7 +77,7 @@ families! {
     0x56 "video"; 0x57 "watchdog"; 0x58 "xfs"; 0x61 "gpib"; 0x64 "drm"; 0x66 "ext4"; 0x67 "gadget"; 0x6b "spi"; 0x6d "mtrr";
     0x6f "dvb"; 0x70 "rtc, ppdev"; 0x72 "vfat"; 0x74 "ppp"; 0x76 "volume attributes"; 0x90 "selftest"; 0x93 "autofs"; 0x94 "btrfs";
     0xa1 "tpm"; 0xaa "userfaultfd"; 0xab "nbd"; 0xaf "vhost"; 0xb4 "gpio"; 0xb7 "namespaces"; 0xb8 "vhost vdpa"; 0xe5 "fuse"; 0xfd "device mapper"; 0xff "pidfd";
-    0x62 "dma-buf"; 0x3e "sync file"; 0x3b "vfio, iommufd"; 0x69 "i2o"; 0x7c "media"; 0x50 "joystick"; 0x6a "joystick"; 0xde "usb gadget";
+    0x62 "dma-buf"; 0x3e "sync file"; 0x3b "vfio, iommufd"; 0x69 "i2o"; 0x7c "media"; 0x50 "joystick"; 0x6a "joystick"; 0x89 "sockets"; 0x15 "file systems";
 }
 
 #[rustfmt::skip]

@@ -84,6 +84,8 @@ kinds! {
     Uid(u32) None = |s, v, _| s.dec(i64::from(v as i32));
     /// Permission bits.
     Mode(u32) None = |s, v, _| s.octal(u64::from(v as u32));
+    /// Permission bits of a file that the flags may create; the parameter names the flags.
+    CreateMode(u32) None = |s, v, flags| s.create_mode(v as u32, flags);
     /// Signal number.
     Sig(i32) None = |s, v, _| s.signal(v as i32);
     /// Device number.

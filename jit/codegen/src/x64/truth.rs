@@ -108,8 +108,14 @@ impl Compiler<'_> {
     pub(super) fn lower_deferred(&mut self, id: u16) {
         let i = self.inst(id);
         let fp = matches!(i.op, Op::fcmp | Op::fl_fcmp);
-        let unused = self.vals[usize::from(id)].uses == 0;
-        if fp && (unused || self.reads_fpstat) {
+        let v = self.vals[usize::from(id)];
+        let unused = v.uses == 0;
+        // The flags are raised here and now unless the one user follows at once:
+        // elsewhere it might be skipped, or come behind a look at the flags.
+        let next = self.r.insts.get(usize::from(id) + 1);
+        let at_once = v.uses == 1
+            && next.is_some_and(|n| n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond));
+        if fp && !at_once {
             self.float_compare(id, false);
         }
         if unused {
