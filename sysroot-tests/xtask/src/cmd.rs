@@ -37,8 +37,3 @@ pub(crate) fn on_path(name: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths).any(|dir| dir.join(name).is_file())
 }
-
-/// Whether a check may not be skipped for want of a tool: continuous integration says `CI=true`.
-pub(crate) fn in_ci() -> bool {
-    std::env::var("CI").is_ok_and(|v| v == "true" || v == "1")
-}

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -28,6 +29,8 @@ pub(crate) struct Spec {
     pub(crate) argv: Vec<String>,
     /// Files to make before the start: path relative to the working folder `/work`, or absolute.
     pub(crate) files: BTreeMap<String, String>,
+    /// Files of this machine to copy in, executable: name in the working folder and source.
+    pub(crate) copies: BTreeMap<String, PathBuf>,
     /// Environment beside the fixed one.
     pub(crate) env: BTreeMap<String, String>,
     /// An emulator to put in front of the program.
@@ -196,6 +199,10 @@ pub(crate) fn inner(spec_file: &Path) -> Result<()> {
     let mut report = fs::File::create(&spec.report)?;
     cmd::run(Command::new("ip").args(["link", "set", "lo", "up"]))?;
     let root = mount_root(&spec)?;
+    for (name, source) in &spec.copies {
+        fs::copy(source, root.join("work").join(name))?;
+        fs::set_permissions(root.join("work").join(name), fs::Permissions::from_mode(0o755))?;
+    }
     nix::unistd::chroot(&root).context("cannot change root")?;
     std::env::set_current_dir("/work")?;
     nix::unistd::sethostname("guest")?;

@@ -2,13 +2,17 @@
 
 mod apt;
 mod arch;
+mod bench;
 mod cache;
+mod ci;
 mod cmd;
+mod fuzz;
 mod jail;
 mod oracle;
 mod programs;
 mod setup;
 mod sysroot;
+mod tree;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +52,30 @@ enum Command {
     Oracle,
     /// Run real programs and compare output and exit status.
     Programs(programs::Options),
+    /// Run broken programs, which must end in a clear message.
+    BadInput {
+        /// Guest architecture.
+        arch: Arch,
+        /// Randomly broken files beside the fixed ones.
+        #[arg(long, default_value_t = 300)]
+        rounds: usize,
+        /// Names the random files.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The folder that holds `remu-user-<arch>`; default: the release build of this checkout.
+        #[arg(long)]
+        bin: Option<PathBuf>,
+    },
+    /// Time native, qemu and remu over the work list and write the table.
+    Bench(bench::Options),
+    /// Check dependencies between crates, unsafe code, file length and the like.
+    CheckTree,
+    /// Every check of the project: the test command of README.md.
+    Ci {
+        /// Only the stage of this name.
+        #[arg(long)]
+        stage: Option<String>,
+    },
     /// First stage of running a program in a sysroot.
     #[command(hide = true)]
     JailOuter { spec: PathBuf },
@@ -74,6 +102,10 @@ fn run() -> Result<()> {
         }
         Command::Oracle => oracle::print(),
         Command::Programs(options) => programs::run(&options),
+        Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
+        Command::Bench(options) => bench::run(&options),
+        Command::CheckTree => tree::run(),
+        Command::Ci { stage } => ci::run(stage.as_deref()),
         Command::JailOuter { spec } => jail::outer(&spec),
         Command::JailInner { spec } => jail::inner(&spec),
     }

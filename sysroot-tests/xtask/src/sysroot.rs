@@ -62,6 +62,7 @@ pub(crate) fn ensure(
     let places: Vec<_> =
         suites.iter().map(|s| place(&recipe, arch, sets, extra, s)).collect::<Result<_>>()?;
     if let Some((sysroot, _)) = places.iter().find(|(s, _)| s.path.is_dir()) {
+        name_plainly(arch, sets, extra, sysroot)?;
         return Ok(sysroot.clone());
     }
     let mut refused = String::new();
@@ -72,7 +73,10 @@ pub(crate) fn ensure(
             finish(&recipe, part)
         });
         match made {
-            Ok(()) => return Ok(sysroot),
+            Ok(()) => {
+                name_plainly(arch, sets, extra, &sysroot)?;
+                return Ok(sysroot);
+            }
             Err(error) if is_bad_index(&error) => {
                 eprintln!(
                     "the {arch} index of Debian {} cannot be verified; trying the next suite",
@@ -84,6 +88,20 @@ pub(crate) fn ensure(
         }
     }
     bail!("no suite of {suites:?} can be used for {arch}: {refused}")
+}
+
+/// Keeps `sysroots/<arch>` pointing at the ordinary sysroot, for tests and people.
+fn name_plainly(arch: Arch, sets: &[&str], extra: &[String], sysroot: &Sysroot) -> Result<()> {
+    let link = cache::root()?.join("sysroots").join(arch.name());
+    if sets != ["base"]
+        || !extra.is_empty()
+        || fs::read_link(&link).is_ok_and(|to| to == Path::new(&sysroot.key))
+    {
+        return Ok(());
+    }
+    let part = link.with_extension(format!("link{}", std::process::id()));
+    symlink(&sysroot.key, &part)?;
+    fs::rename(part, link).context("cannot name the sysroot")
 }
 
 /// The sysroot of `guest` and the host's of the same suite, so that both run the same versions.

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+pub(crate) use run::{qemu, remu};
+
 use crate::arch::Arch;
 use crate::{cache, sysroot};
 
@@ -45,6 +47,23 @@ pub(crate) struct Options {
     /// Print the names and stop.
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+impl Options {
+    /// Everything, under this runner.
+    pub(crate) fn with_runner(runner: RunnerKind) -> Options {
+        Options {
+            arch: None,
+            runner,
+            binfmt: false,
+            filter: None,
+            tag: None,
+            jobs: 2,
+            bin: None,
+            patience: 1.0,
+            list: false,
+        }
+    }
 }
 
 /// What runs the guest's programs.

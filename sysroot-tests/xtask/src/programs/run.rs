@@ -106,7 +106,7 @@ impl Ground {
 }
 
 /// Debian's qemu-user, started by the kernel so that the programs' children run under it as well.
-fn qemu(arch: Arch) -> Result<Runner> {
+pub(crate) fn qemu(arch: Arch) -> Result<Runner> {
     Ok(Runner { binary: oracle::qemu(arch)?, register: Some(arch.row().elf_machine) })
 }
 
