@@ -148,7 +148,7 @@ impl Process for Mock {
     fn end_temporary_mask(&mut self, end: MaskEnd) {
         self.masks.last_mut().expect("a mask was begun").1 = Some(end);
     }
-    fn resolve(&mut self, _: i32, path: &CStr) -> Option<CString> {
+    fn resolve(&mut self, _: i32, path: &CStr, _: bool) -> Option<CString> {
         let (from, to) = self.sysroot.as_ref()?;
         (path.to_str() == Ok(from)).then(|| CString::new(to.as_str()).expect("no zero"))
     }
