@@ -280,7 +280,6 @@ impl Engine {
             }
         };
         let host = s.code.base() + s.code.used() as u64;
-        if let Ok(f) = std::env::var("REMU_DUMPCODE") { let t = s.code.tail()[..compiled.len].to_vec(); std::fs::write(f, t).ok(); }
         s.code.publish(compiled.len);
         s.stats.regions += 1;
         s.stats.insns += shape.insns as u64;

@@ -431,13 +431,15 @@ fn one_word_on_request_is_shown() {
     let Some(word) = std::env::var("REMU_WORD").ok().and_then(|s| s.parse::<u32>().ok()) else { return };
     let seed = std::env::var("REMU_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1u64);
     let b = Builder::new();
-    let program = Program(CODE, [word, 0, 0, 0].iter().flat_map(|w| w.to_le_bytes()).collect());
+    let mut words: Vec<u32> = std::env::var("REMU_WORDS").unwrap_or_default().split(',').filter_map(|s| s.parse().ok()).collect();
+    words.push(word);
+    let program = Program(CODE, words.iter().chain(&[0, 0, 0]).copied().flat_map(|w| w.to_le_bytes()).collect());
     form(&ToyIsa, &b, &mut Bytes(&program), CODE, Key(0), Limits::default());
     let region = b.take(Region::default());
     for (n, i) in region.insts.iter().enumerate() {
         println!("v{n} = {}.{} {:?} aux {} imm {}", i.op.info().name, i.ty, &i.args[..i.op.arity().max(1)], i.aux, i.imm);
     }
-    let result = compare(&[word], seed);
+    let result = compare(&words, seed);
     assert!(result.is_ok(), "{result:?}");
 }
 
@@ -453,7 +455,8 @@ fn random_programs_leave_the_interpreters_state() {
         if let Err(e) = compare(&words, n) {
             // The shortest failing part says more.
             let single = words.iter().find(|&&w| compare(&[w], n).is_err());
-            failures.push(format!("seed {n}: {e}; words {words:?}; alone: {single:?}"));
+            let prefix = (1..=words.len()).find(|&k| compare(&words[..k], n).is_err());
+            failures.push(format!("seed {n}: {e}; words {words:?}; alone: {single:?}; prefix: {prefix:?}"));
             if failures.len() >= 5 {
                 break;
             }

@@ -383,6 +383,9 @@ impl Compiler<'_> {
                 self.place(id, h);
             }
             None => {
+                // Another value that relies on the same memory must not be forgotten.
+                self.vacate_home(Slot { offset: off, ty: i.ty });
+                self.unlock_all();
                 self.vals[usize::from(id)].loc = Loc::Home(off);
                 self.vals[usize::from(id)].home = off;
                 self.note_home(off, id);
@@ -436,7 +439,7 @@ impl Compiler<'_> {
         match self.pin(slot.offset) {
             Some(h) => {
                 let v = self.vals[usize::from(root)];
-                if v.loc == Loc::Reg(h) {
+                if v.loc == Loc::Reg(h) && self.inst(root).ty.bytes() <= slot.ty.bytes() {
                     // Computed in place, or already there.
                     self.done(id);
                     self.unlock_all();
@@ -450,12 +453,14 @@ impl Compiler<'_> {
                 self.load_into(id, h);
                 self.done(id);
                 let v = self.vals[usize::from(root)];
+                // The register keeps only the slot's bits over a call.
+                let fits = self.inst(root).ty.bytes() <= slot.ty.bytes();
                 match v.loc {
-                    Loc::Reg(from) if Self::is_scratch(from) => {
+                    Loc::Reg(from) if fits && Self::is_scratch(from) => {
                         self.owner[usize::from(from)] = NOBODY;
                         self.place(root, h);
                     }
-                    Loc::Spill(n) => {
+                    Loc::Spill(n) if fits => {
                         self.spilled[usize::from(n)] = false;
                         self.place(root, h);
                     }

@@ -57,8 +57,6 @@ pub struct Compiler<'a> {
     /// Label of the block that follows the current one in memory.
     pub(super) next_block: Option<Label>,
     pub(super) current_pc: u64,
-    /// The region looks at the sticky floating-point flags.
-    pub(super) reads_fpstat: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -94,7 +92,6 @@ impl<'a> Compiler<'a> {
             block_labels: Vec::new(),
             next_block: None,
             current_pc: 0,
-            reads_fpstat: r.insts.iter().any(|i| matches!(i.op, Op::fpstat | Op::set_fpstat)),
         };
         c.prepare(live);
         c.run(live);

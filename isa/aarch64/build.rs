@@ -1,0 +1,9 @@
+//! Turns the instruction tables into decoder, disassembler and dispatcher.
+
+fn main() {
+    let mut builder = remu_decodegen::Builder::new();
+    for table in ["dp_imm", "dp_reg", "branch_sys", "ldst", "atomics", "mops", "fp_scalar"] {
+        builder = builder.file(format!("{table}.decode"));
+    }
+    builder.flow_type("remu_isa::Flow").out("decode.rs").lift_out("dispatch.rs").run();
+}

@@ -1,0 +1,3 @@
+//! Rare semantics as plain functions that translated code calls.
+
+pub(crate) mod fp;

@@ -1,0 +1,207 @@
+//! The disassembler against GNU objdump: whole libraries, and random instances of every row.
+//!
+//! Libraries come from the cross compiler's folder and from `$REMU_CACHE/sysroots/aarch64`
+//! (default `~/.cache/remu`). Without a cross objdump the tests say so, and fail under `CI=true`.
+#![expect(missing_docs, reason = "a test")]
+
+use remu_aarch64::{decode, features::Features, fmt};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const OBJDUMP: &str = "aarch64-linux-gnu-objdump";
+
+/// Rows that binutils 2.40 does not know yet: they came with 2.41 to 2.43.
+const NEWER: &[&str] = &[
+    "stilp",
+    "ldiapp",
+    "stlr_pre",
+    "ldapr_post",
+    "stl1",
+    "ldap1",
+    "stlurv",
+    "ldapurv",
+    "ldclrp",
+    "ldsetp",
+    "swpp",
+    "smax_imm",
+    "umax_imm",
+    "smin_imm",
+    "umin_imm",
+    "smax_reg",
+    "umax_reg",
+    "smin_reg",
+    "umin_reg",
+    "ctz",
+    "cnt",
+    "abs",
+    "rprfm",
+    "clrbhb",
+];
+
+/// Rows whose random instances name things of higher exception levels.
+const PRIVILEGED: &[&str] = &["msr", "mrs", "sys", "msr_imm"];
+
+/// Whether the tool exists; under `CI=true` it must.
+fn have(tool: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok();
+    if !found {
+        let ci = std::env::var("CI").is_ok_and(|v| v == "true");
+        assert!(!ci, "{tool} is missing");
+        eprintln!("{tool} is missing: nothing compared");
+    }
+    found
+}
+
+fn ours(word: u32, pc: u64) -> String {
+    match decode::decode(word, &Features::MAX) {
+        Some(insn) => insn.display(&fmt::Ctx { pc }).to_string(),
+        None => "undefined".to_owned(),
+    }
+}
+
+/// Objdump's text without symbols, comments and column padding.
+fn theirs(text: &str) -> String {
+    let text = text.split("//").next().unwrap_or(text);
+    let text = match text.find(" <") {
+        Some(at) => &text[..at],
+        None => text,
+    };
+    let text = text.trim().replace('\t', " ");
+    if text.contains(".inst") || text.contains("undefined") { "undefined".to_owned() } else { text }
+}
+
+/// Differences between objdump's and our text of a file, by row, and the count of
+/// instructions compared.
+fn compare(file: &Path, args: &[&str]) -> (usize, BTreeMap<String, String>) {
+    let out = Command::new(OBJDUMP).args(args).arg(file).output().expect("objdump runs");
+    let text = String::from_utf8_lossy(&out.stdout);
+    let mut count = 0;
+    let mut kinds = BTreeMap::new();
+    for line in text.lines() {
+        let Some((address, rest)) = line.split_once(":\t") else { continue };
+        let Ok(pc) = u64::from_str_radix(address.trim(), 16) else { continue };
+        let Some((bytes, asm)) = rest.split_once('\t') else { continue };
+        let Ok(word) = u32::from_str_radix(bytes.trim(), 16) else { continue };
+        if asm.starts_with(".word") {
+            continue;
+        }
+        count += 1;
+        let (ours, theirs) = (ours(word, pc), theirs(asm));
+        // In an ELF file objdump writes the addresses of symbols without 0x; it calls a
+        // constrained unpredictable LDPSW undefined.
+        let unpredictable = theirs == "undefined" && ours.starts_with("ldpsw");
+        if ours.replace("0x", "") != theirs.replace("0x", "") && !unpredictable {
+            let name = decode::decode(word, &Features::MAX).map_or("-", |i| i.name());
+            kinds
+                .entry(format!("{name} / {}", theirs.split(' ').next().unwrap_or_default()))
+                .or_insert_with(|| format!("{word:08x}: ours `{ours}`, objdump `{theirs}`"));
+        }
+    }
+    (count, kinds)
+}
+
+fn libraries() -> Vec<PathBuf> {
+    let cache = std::env::var_os("REMU_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/remu")));
+    let mut folders = vec![PathBuf::from("/usr/aarch64-linux-gnu/lib")];
+    if let Some(cache) = cache {
+        let root = cache.join("sysroots/aarch64");
+        for sub in ["usr/lib/aarch64-linux-gnu", "usr/bin"] {
+            folders.push(root.join(sub));
+        }
+    }
+    let mut list = Vec::new();
+    for folder in folders {
+        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        for path in entries.flatten().map(|e| e.path()) {
+            let elf = std::fs::read(&path).is_ok_and(|b| b.starts_with(b"\x7fELF"));
+            if elf && !path.is_symlink() && path.metadata().is_ok_and(|m| m.len() > 50_000) {
+                list.push(path);
+            }
+        }
+    }
+    list.sort();
+    list
+}
+
+#[test]
+fn libraries_disassemble_as_objdump_says() {
+    if !have(OBJDUMP) {
+        return;
+    }
+    let list = libraries();
+    if list.is_empty() {
+        assert!(std::env::var("CI").is_err(), "no aarch64 library found");
+        eprintln!("no aarch64 library found: nothing compared");
+        return;
+    }
+    let mut total = 0;
+    let mut bad = BTreeMap::new();
+    for file in &list {
+        let (count, kinds) = compare(file, &["-d", "-j", ".text"]);
+        total += count;
+        bad.extend(kinds);
+    }
+    eprintln!("{total} instructions of {} files compared", list.len());
+    assert!(bad.is_empty(), "{} kinds: {bad:#?}", bad.len());
+}
+
+/// Random instances of every row. What only we decode is listed in `NEWER`.
+#[test]
+fn random_instances_disassemble_as_objdump_says() {
+    if !have(OBJDUMP) {
+        return;
+    }
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut code = Vec::new();
+    for pattern in decode::PATTERNS
+        .iter()
+        .filter(|p| !NEWER.contains(&p.name) && !PRIVILEGED.contains(&p.name))
+    {
+        for _ in 0..64 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let fields = pattern.fields.iter().fold(0, |m, f| m | f.bits) & !pattern.mask;
+            let word = random as u32 & fields | pattern.value;
+            let row = decode::decode(word, &Features::MAX).map(|i| i.name());
+            if row == Some(pattern.name) {
+                code.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+    }
+    let file = std::env::temp_dir().join(format!("remu-a64-{}", std::process::id()));
+    std::fs::write(&file, &code).expect("temporary file");
+    let args = ["-D", "-b", "binary", "-m", "aarch64"];
+    let (count, kinds) = compare(&file, &args);
+    let _ = std::fs::remove_file(&file);
+    eprintln!("{count} instructions compared");
+    assert!(kinds.is_empty(), "{} kinds: {kinds:#?}", kinds.len());
+}
+
+/// Decoding undoes encoding, and region discovery's `scan` agrees with the tables' flow columns.
+#[test]
+fn scan_agrees_with_the_tables() {
+    use remu_isa::{Isa, Key};
+    let isa = remu_aarch64::Aarch64::new(Features::MAX);
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for pattern in &decode::PATTERNS {
+        for _ in 0..200 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let fields = pattern.fields.iter().fold(0, |m, f| m | f.bits) & !pattern.mask;
+            let word = random as u32 & fields | pattern.value;
+            let Some(insn) = decode::decode(word, &Features::MAX) else { continue };
+            let again = insn.encode().expect("a decoded instruction has an encoding");
+            assert_eq!(decode::decode(again, &Features::MAX), Some(insn), "{word:#x} {again:#x}");
+            let scan = isa.scan(&word.to_le_bytes(), 0x40_0000, Key(0)).expect("four bytes");
+            assert_eq!(scan.flow, insn.flow(), "{word:#x} {}", insn.name());
+            if let Some(target) = insn.target(0x40_0000) {
+                assert_eq!(scan.target, target, "{word:#x} {}", insn.name());
+            }
+        }
+    }
+}

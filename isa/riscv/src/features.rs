@@ -1,0 +1,162 @@
+//! Extensions of the instruction set, and the processor models that have them.
+
+/// Number of an extension in a [`Features`] set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Feature(u8);
+
+/// A set of extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Features(u64);
+
+impl Features {
+    /// Whether the extension is in the set.
+    #[inline]
+    pub const fn has(&self, feature: Feature) -> bool {
+        self.0 >> feature.0 & 1 != 0
+    }
+    /// The set with the extension.
+    #[must_use]
+    pub const fn with(self, feature: Feature) -> Features {
+        Features(self.0 | 1 << feature.0)
+    }
+    /// The set without the extension.
+    #[must_use]
+    pub const fn without(self, feature: Feature) -> Features {
+        Features(self.0 & !(1 << feature.0))
+    }
+    /// Both sets.
+    #[must_use]
+    pub const fn union(self, other: Features) -> Features {
+        Features(self.0 | other.0)
+    }
+}
+
+macro_rules! features {
+    ($($(#[$m:meta])* $name:ident = $text:literal;)*) => {
+        #[derive(Clone, Copy)]
+        #[expect(clippy::upper_case_acronyms, reason = "named as the manual names them")]
+        #[repr(u8)]
+        enum Number { $($name),* }
+        $($(#[$m])* pub const $name: Feature = Feature(Number::$name as u8);)*
+        /// Every extension, with its name in lower case.
+        pub const ALL: &[(&str, Feature)] = &[$(($text, $name)),*];
+    };
+}
+
+features! {
+    /// Multiplication and division.
+    M = "m";
+    /// Atomics.
+    A = "a";
+    /// Single precision.
+    F = "f";
+    /// Double precision.
+    D = "d";
+    /// Compressed instructions.
+    C = "c";
+    /// Address generation.
+    ZBA = "zba";
+    /// Basic bit manipulation.
+    ZBB = "zbb";
+    /// Carry-less multiplication.
+    ZBC = "zbc";
+    /// Single bits.
+    ZBS = "zbs";
+    /// Conditional zero.
+    ZICOND = "zicond";
+    /// Additional floating point.
+    ZFA = "zfa";
+    /// Half precision.
+    ZFH = "zfh";
+    /// Half precision, storage and conversion only.
+    ZFHMIN = "zfhmin";
+    /// Further compressed instructions.
+    ZCB = "zcb";
+    /// Cache block management.
+    ZICBOM = "zicbom";
+    /// Cache block zeroing.
+    ZICBOZ = "zicboz";
+    /// Cache block prefetch.
+    ZICBOP = "zicbop";
+    /// Pause hint.
+    ZIHINTPAUSE = "zihintpause";
+    /// Non-temporal hints.
+    ZIHINTNTL = "zihintntl";
+    /// Wait on reservation set.
+    ZAWRS = "zawrs";
+    /// Compare and swap.
+    ZACAS = "zacas";
+    /// Byte and halfword atomics.
+    ZABHA = "zabha";
+}
+
+const fn set(list: &[Feature]) -> Features {
+    let mut all = Features(0);
+    let mut i = 0;
+    while i < list.len() {
+        all = all.with(list[i]);
+        i += 1;
+    }
+    all
+}
+
+/// RV64GC with Zicsr and Zifencei.
+pub const RV64GC: Features = set(&[M, A, F, D, C]);
+/// The user-mode profile of 2022, mandatory part.
+pub const RVA22U64: Features =
+    RV64GC.union(set(&[ZBA, ZBB, ZBS, ZFHMIN, ZICBOM, ZICBOP, ZICBOZ, ZIHINTPAUSE]));
+/// The user-mode profile of 2023, mandatory part without the vector extension.
+pub const RVA23U64: Features = RVA22U64.union(set(&[ZICOND, ZFA, ZCB, ZAWRS, ZIHINTNTL]));
+/// Everything that is implemented.
+pub const MAX: Features = RVA23U64.union(set(&[ZBC, ZFH, ZACAS, ZABHA]));
+
+/// A processor model by the name that `-cpu` takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Cpu {
+    /// Name.
+    pub name: &'static str,
+    /// One line of description.
+    pub about: &'static str,
+    /// Its extensions.
+    pub features: Features,
+}
+
+/// The models, the default first.
+pub const CPUS: &[Cpu] = &[
+    Cpu { name: "max", about: "every implemented extension", features: MAX },
+    Cpu {
+        name: "rv64",
+        about: "RV64GC with the extensions QEMU's generic processor has",
+        features: RVA23U64.union(set(&[ZBC])).without(ZCB).without(ZICOND).without(ZIHINTNTL),
+    },
+    Cpu { name: "rva22u64", about: "profile RVA22U64", features: RVA22U64 },
+    Cpu { name: "rva23u64", about: "profile RVA23U64 without V", features: RVA23U64 },
+];
+
+/// Features of `NAME[,extension=on|off]*` (`true` and `false` too).
+///
+/// # Errors
+/// A sentence naming the model or extension that does not exist.
+pub fn parse(model: &str) -> Result<Features, String> {
+    let mut parts = model.split(',');
+    let name = parts.next().unwrap_or_default();
+    let mut features = CPUS
+        .iter()
+        .find(|c| c.name == name)
+        .map(|c| c.features)
+        .ok_or_else(|| format!("no processor model '{name}'"))?;
+    for part in parts {
+        let (extension, on) = part.split_once('=').unwrap_or((part, "on"));
+        let feature = ALL
+            .iter()
+            .find(|(n, _)| *n == extension)
+            .map(|(_, f)| *f)
+            .ok_or_else(|| format!("no extension '{extension}'"))?;
+        features = match on {
+            "on" | "true" => features.with(feature),
+            "off" | "false" => features.without(feature),
+            _ => return Err(format!("'{part}' is neither on nor off")),
+        };
+    }
+    Ok(features)
+}
