@@ -1,1 +1,38 @@
-//! The Linux system call layer.
+//! The Linux system call layer: one typed row per call, forwarded to the host kernel or handled here.
+//!
+//! The runner implements [`Process`] and calls [`dispatch`] with the guest's [`Abi`]. The rows are in
+//! [`table`], what differs between guests in [`abi`], structure layouts in [`structs`].
+//!
+//! **Invariant**: no Rust reference to guest memory is ever formed; [`GuestMemory`] copies.
+//! **Invariant**: nothing a guest passes makes this crate panic.
+
+#[path = "../abi/mod.rs"]
+pub mod abi;
+mod context;
+mod dispatch;
+mod errno;
+pub mod errors;
+#[path = "../handlers/mod.rs"]
+mod handlers;
+mod host;
+pub mod matrix;
+mod memory;
+mod process;
+mod raw;
+pub mod stats;
+pub mod strace;
+#[path = "../structs/mod.rs"]
+pub mod structs;
+#[path = "../table/mod.rs"]
+pub mod table;
+#[path = "../uring/mod.rs"]
+pub mod uring;
+
+pub use abi::{Abi, abi};
+pub use context::Context;
+pub use dispatch::dispatch;
+pub use errno::{Errno, SysResult};
+pub use matrix::support_matrix;
+pub use memory::{GuestMemory, MAX_PLAIN, Plain};
+pub use process::{AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction};
+pub use raw::{blocking_syscall, fault_fixup, signal_fixup, syscall};

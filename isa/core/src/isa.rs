@@ -69,6 +69,11 @@ pub trait Isa: Send + Sync {
         let _ = state;
         Key(0)
     }
+    /// What Linux tells user programs of this processor: `AT_HWCAP` and
+    /// `AT_HWCAP2` (getauxval(3)). Zeros leave the choice to the runner.
+    fn hwcap(&self) -> [u64; 2] {
+        [0; 2]
+    }
 }
 
 /// A processor model a user can name.

@@ -360,7 +360,7 @@ fn decode(out: &mut String, model: &Model, options: &Builder) {
         }
         line!(out, "            let a = {get};");
         if let Some(guard) = &p.guard {
-            line!(out, "            if !({}) {{ return None; }}", guard.rust());
+            line!(out, "            if !({}) {{ return None; }}", guard.rust_if());
         }
         line!(out, "            Insn::{variant}(a)\n        }}");
     }
@@ -392,15 +392,22 @@ fn search(
     features: &crate::features::Features,
 ) -> Option<Insn> {
     let mut entry = root;
-    while entry & 0x8000 == 0 {
+    while entry < 0x8000 {
         if entry == 0 {
             return None;
         }
-        let header = u32::from(nodes[usize::from(entry)]);
-        let index = (word >> (header >> 8)) & ((1 << (header & 0xff)) - 1);
-        entry = nodes[usize::from(entry) + 1 + index as usize];
+        let at = usize::from(entry);
+        let (low, high) = (u32::from(nodes[at]), u32::from(nodes[at + 1]));
+        let first = (word >> (low >> 8)) & ((1 << (low & 0xff)) - 1);
+        let second = (word >> (high >> 8)) & ((1 << (high & 0xff)) - 1);
+        entry = nodes[at + 2 + (first | second << (low & 0xff)) as usize];
     }
-    for &pattern in &leaves[usize::from(entry & 0x7fff)..] {
+    if entry >= 0xc000 {
+        let pattern = entry & 0x3fff;
+        let (mask, value) = FIXED[usize::from(pattern)];
+        return if word & mask == value { make(pattern, word, features) } else { None };
+    }
+    for &pattern in &leaves[usize::from(entry & 0x3fff)..] {
         if pattern == 0xffff {
             break;
         }
@@ -432,7 +439,7 @@ fn encode(out: &mut String, model: &Model) {
         for &index in &insn.patterns {
             let p = &model.patterns[index];
             let free = ones(p.width) & !p.mask;
-            let guard = p.guard.as_ref().map(|g| format!(" && ({})", g.rust())).unwrap_or_default();
+            let guard = p.guard.as_ref().map(|g| format!(" && ({})", g.rust_if())).unwrap_or_default();
             line!(
                 out,
                 "                let w = put_{}(&a) & {free:#x} | {:#x};",

@@ -106,6 +106,19 @@ impl Builder {
         self.raw(i)
     }
 
+    /// As [`Builder::push_op`], but only what the verifier accepts.
+    #[cfg(feature = "testing")]
+    pub(crate) fn push_valid(&self, i: Inst, operands: &[Val]) -> Option<Val> {
+        let v = self.push_op(i, operands);
+        let mut s = self.0.borrow_mut();
+        let start = s.region.blocks.last().map_or(0, |b| b.start);
+        if crate::verify::instruction(&s.region, start, v.id, usize::MAX).is_ok() {
+            return Some(v);
+        }
+        s.region.insts.pop();
+        None
+    }
+
     fn raw(&self, i: Inst) -> Val {
         let mut s = self.0.borrow_mut();
         let id = s.region.insts.len();

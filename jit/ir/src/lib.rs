@@ -10,6 +10,8 @@ pub mod interp;
 mod ops;
 pub mod passes;
 mod region;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 mod types;
 mod verify;

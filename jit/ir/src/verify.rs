@@ -34,14 +34,24 @@ pub fn verify(r: &Region, state_size: usize) -> Result<(), VerifyError> {
     blocks(r).map_err(|message| VerifyError { inst: None, message })?;
     for b in &r.blocks {
         for id in b.start..b.end {
-            let i = &r.insts[usize::from(id)];
-            operands(r, b.start, id, i)
-                .and_then(|()| attributes(r, state_size, i))
-                .and_then(|()| special(r, i))
+            instruction(r, b.start, id, state_size)
                 .map_err(|message| VerifyError { inst: Some(id), message })?;
         }
     }
     Ok(())
+}
+
+/// Checks one instruction of the block that starts at instruction `start`.
+pub(crate) fn instruction(
+    r: &Region,
+    start: u16,
+    id: u16,
+    state_size: usize,
+) -> Result<(), String> {
+    let i = &r.insts[usize::from(id)];
+    operands(r, start, id, i)?;
+    attributes(r, state_size, i)?;
+    special(r, i)
 }
 
 fn ensure(ok: bool, message: impl FnOnce() -> String) -> Result<(), String> {
@@ -136,7 +146,7 @@ fn attributes(r: &Region, state_size: usize, i: &Inst) -> Result<(), String> {
             AttrKind::Imm | AttrKind::Imm2 => true,
             AttrKind::Bits => {
                 let (pos, len) = (imm & 0xff, imm >> 8);
-                len >= 1 && len <= 64 && pos + len <= width(i.ty)
+                (1..=64).contains(&len) && pos + len <= width(i.ty)
             }
             AttrKind::Mem => i.aux & 0xc0 == 0 && Addr::of(i).mem.size <= 4,
             AttrKind::Rmw => {

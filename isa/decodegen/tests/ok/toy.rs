@@ -250,11 +250,10 @@ fn put_8(a: &args::Ri) -> u32 {
         | ((i64::from(a.rs) - 8) as u32 & 0x3) << 2
         | ((i64::from(a.imm) >> 5) as u32 & 0x1) << 4 | (i64::from(a.imm) as u32 & 0x1f) << 7
 }
-static NODES_16: [u16; 4] = [
-    0, 3073, 32768, 32770,
+static NODES_16: [u16; 5] = [
+    0, 3073, 0, 49162, 49163,
 ];
-static LEAVES_16: [u16; 4] = [
-    10, 65535, 11, 65535,
+static LEAVES_16: [u16; 0] = [
 ];
 
 /// Decodes a 16-bit instruction.
@@ -262,12 +261,12 @@ static LEAVES_16: [u16; 4] = [
 pub fn decode16(word: u32, features: &crate::features::Features) -> Option<Insn> {
     search(1, &NODES_16, &LEAVES_16, word, features)
 }
-static NODES_32: [u16; 13] = [
-    0, 6147, 32768, 10, 32775, 32777, 32779, 32781, 32783, 32785, 7937, 32770, 32773,
+static NODES_32: [u16; 19] = [
+    0, 6147, 7937, 0, 32768, 49154, 49155, 49156, 49157, 49158, 49159, 49160, 49161, 0, 0, 0,
+    0, 0, 0,
 ];
-static LEAVES_32: [u16; 19] = [
-    8, 65535, 0, 1, 65535, 9, 65535, 2, 65535, 3, 65535, 4, 65535, 5, 65535, 6,
-    65535, 7, 65535,
+static LEAVES_32: [u16; 3] = [
+    0, 1, 65535,
 ];
 
 /// Decodes a 32-bit instruction.
@@ -302,15 +301,22 @@ fn search(
     features: &crate::features::Features,
 ) -> Option<Insn> {
     let mut entry = root;
-    while entry & 0x8000 == 0 {
+    while entry < 0x8000 {
         if entry == 0 {
             return None;
         }
-        let header = u32::from(nodes[usize::from(entry)]);
-        let index = (word >> (header >> 8)) & ((1 << (header & 0xff)) - 1);
-        entry = nodes[usize::from(entry) + 1 + index as usize];
+        let at = usize::from(entry);
+        let (low, high) = (u32::from(nodes[at]), u32::from(nodes[at + 1]));
+        let first = (word >> (low >> 8)) & ((1 << (low & 0xff)) - 1);
+        let second = (word >> (high >> 8)) & ((1 << (high & 0xff)) - 1);
+        entry = nodes[at + 2 + (first | second << (low & 0xff)) as usize];
     }
-    for &pattern in &leaves[usize::from(entry & 0x7fff)..] {
+    if entry >= 0xc000 {
+        let pattern = entry & 0x3fff;
+        let (mask, value) = FIXED[usize::from(pattern)];
+        return if word & mask == value { make(pattern, word, features) } else { None };
+    }
+    for &pattern in &leaves[usize::from(entry & 0x3fff)..] {
         if pattern == 0xffff {
             break;
         }

@@ -63,8 +63,8 @@ impl Compiler<'_> {
     }
     /// Plain or guest-address constant.
     pub(super) fn const_of(&self, id: u16) -> Option<u64> {
-        let i = self.inst(id);
-        match (i.op, i.ty) {
+        let i = self.inst(self.root(id));
+        match (i.op, self.inst(id).ty) {
             (Op::iconst, Type::I32) => Some(i.const_bits() & 0xffff_ffff),
             (Op::iconst | Op::pcconst, _) => Some(i.const_bits()),
             _ => None,
@@ -91,8 +91,12 @@ impl Compiler<'_> {
     pub(super) fn lock(&mut self, h: Host) {
         self.locked |= 1 << h;
     }
+    /// The op is over.
     pub(super) fn unlock_all(&mut self) {
         self.locked = 0;
+        for n in self.freed.drain(..) {
+            self.spilled[usize::from(n)] = false;
+        }
     }
     /// Makes a register's content expendable by giving the value it holds, if
     /// that is needed later, another place.
@@ -238,7 +242,7 @@ impl Compiler<'_> {
                 self.vals[usize::from(root)].home = off;
             }
             if let Loc::Spill(n) = v.loc {
-                self.spilled[usize::from(n)] = false;
+                self.freed.push(n);
             }
         }
         h & 15
@@ -310,9 +314,10 @@ impl Compiler<'_> {
                     v.loc = Loc::None;
                     self.owner[usize::from(h)] = NOBODY;
                 }
+                // The op may still read it: free when the op is over.
                 Loc::Spill(n) => {
                     v.loc = Loc::None;
-                    self.spilled[usize::from(n)] = false;
+                    self.freed.push(n);
                 }
                 _ => {}
             }
@@ -378,6 +383,9 @@ impl Compiler<'_> {
                 self.place(id, h);
             }
             None => {
+                // Another value that relies on the same memory must not be forgotten.
+                self.vacate_home(Slot { offset: off, ty: i.ty });
+                self.unlock_all();
                 self.vals[usize::from(id)].loc = Loc::Home(off);
                 self.vals[usize::from(id)].home = off;
                 self.note_home(off, id);
@@ -398,7 +406,7 @@ impl Compiler<'_> {
     }
     /// The memory of a slot is about to change: values that are only there
     /// move to registers.
-    fn vacate_home(&mut self, slot: Slot) {
+    pub(super) fn vacate_home(&mut self, slot: Slot) {
         for word in 0..slot.ty.bytes().div_ceil(4) as u16 {
             let key = usize::from(slot.offset / 4 + word);
             let Some(&id) = self.homes.get(key) else { return };
@@ -431,7 +439,7 @@ impl Compiler<'_> {
         match self.pin(slot.offset) {
             Some(h) => {
                 let v = self.vals[usize::from(root)];
-                if v.loc == Loc::Reg(h) {
+                if v.loc == Loc::Reg(h) && self.inst(root).ty.bytes() <= slot.ty.bytes() {
                     // Computed in place, or already there.
                     self.done(id);
                     self.unlock_all();
@@ -445,12 +453,14 @@ impl Compiler<'_> {
                 self.load_into(id, h);
                 self.done(id);
                 let v = self.vals[usize::from(root)];
+                // The register keeps only the slot's bits over a call.
+                let fits = self.inst(root).ty.bytes() <= slot.ty.bytes();
                 match v.loc {
-                    Loc::Reg(from) if Self::is_scratch(from) => {
+                    Loc::Reg(from) if fits && Self::is_scratch(from) => {
                         self.owner[usize::from(from)] = NOBODY;
                         self.place(root, h);
                     }
-                    Loc::Spill(n) => {
+                    Loc::Spill(n) if fits => {
                         self.spilled[usize::from(n)] = false;
                         self.place(root, h);
                     }

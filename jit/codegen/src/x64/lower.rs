@@ -48,6 +48,8 @@ pub struct Compiler<'a> {
     /// Value whose home is this word of state memory.
     pub(super) homes: Vec<u16>,
     pub(super) spilled: [bool; Layout::SPILLS],
+    /// Spill slots to free when the current op is over.
+    pub(super) freed: Vec<u8>,
     pub(super) cold: Vec<Cold>,
     pub(super) inst_data: Vec<(Label, Inst)>,
     pub(super) const_data: Vec<(Label, u128)>,
@@ -55,8 +57,6 @@ pub struct Compiler<'a> {
     /// Label of the block that follows the current one in memory.
     pub(super) next_block: Option<Label>,
     pub(super) current_pc: u64,
-    /// The region looks at the sticky floating-point flags.
-    pub(super) reads_fpstat: bool,
 }
 
 impl<'a> Compiler<'a> {
@@ -85,13 +85,13 @@ impl<'a> Compiler<'a> {
             pins,
             homes: vec![NOBODY; lay.size / 4],
             spilled: [false; Layout::SPILLS],
+            freed: Vec::new(),
             cold: Vec::new(),
             inst_data: Vec::new(),
             const_data: Vec::new(),
             block_labels: Vec::new(),
             next_block: None,
             current_pc: 0,
-            reads_fpstat: r.insts.iter().any(|i| matches!(i.op, Op::fpstat | Op::set_fpstat)),
         };
         c.prepare(live);
         c.run(live);

@@ -108,8 +108,14 @@ impl Compiler<'_> {
     pub(super) fn lower_deferred(&mut self, id: u16) {
         let i = self.inst(id);
         let fp = matches!(i.op, Op::fcmp | Op::fl_fcmp);
-        let unused = self.vals[usize::from(id)].uses == 0;
-        if fp && (unused || self.reads_fpstat) {
+        let v = self.vals[usize::from(id)];
+        let unused = v.uses == 0;
+        // The flags are raised here and now unless the one user follows at once:
+        // elsewhere it might be skipped, or come behind a look at the flags.
+        let next = self.r.insts.get(usize::from(id) + 1);
+        let at_once = v.uses == 1
+            && next.is_some_and(|n| n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond));
+        if fp && !at_once {
             self.float_compare(id, false);
         }
         if unused {
@@ -332,6 +338,7 @@ impl Compiler<'_> {
     }
     /// Lowers `set` of a flags slot.
     pub(super) fn set_flags(&mut self, slot: Slot, id: u16) {
+        self.vacate_home(slot);
         self.pack_flags(id);
         self.a.st(W::D, at(RBP, Layout::disp(i32::from(slot.offset))), RAX);
         self.done(id);
@@ -373,9 +380,13 @@ impl Compiler<'_> {
                 }
             }
             Op::bxor => {
-                self.materialize(id, RAX);
-                self.a.test(W::D, RAX, Rm::R(RAX));
-                self.a.jcc(if want { cc::NE } else { cc::E }, l);
+                let (turned, end) = (self.a.label(), self.a.label());
+                self.branch(i.args[0], true, turned);
+                self.branch(i.args[1], want, l);
+                self.a.jmp(end);
+                self.a.bind(turned);
+                self.branch(i.args[1], !want, l);
+                self.a.bind(end);
             }
             Op::fl_cond => self.branch_flags(i.args[0], FlagCond::from_u8(i.aux), want, l),
             _ => {
@@ -416,15 +427,6 @@ impl Compiler<'_> {
         let i = self.inst(id);
         if i.ty == Type::Flags {
             self.pack_flags(id);
-            self.a.mov(W::D, h, RAX);
-            return;
-        }
-        if i.op == Op::bxor {
-            let m = at(RBP, self.lay.fallback() + 32);
-            self.materialize(i.args[0], RAX);
-            self.a.st(W::D, m, RAX);
-            self.materialize(i.args[1], RAX);
-            self.a.alu(Alu::Xor, W::D, RAX, Rm::M(m));
             self.a.mov(W::D, h, RAX);
             return;
         }

@@ -1,0 +1,130 @@
+//! The [`Isa`] of riscv64 and its registry row.
+
+use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Scan, StateDesc};
+
+use crate::features::{self, CPUS, Features};
+use crate::{decode, fmt, state};
+
+/// RV64 with its extensions chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Riscv64 {
+    features: Features,
+}
+
+impl Riscv64 {
+    /// A hart with these extensions.
+    pub fn new(features: Features) -> Riscv64 {
+        Riscv64 { features }
+    }
+    /// The extensions.
+    pub fn features(&self) -> Features {
+        self.features
+    }
+}
+
+/// Lift key: the dynamic rounding mode is to nearest, ties away from zero,
+/// which hosts do not have.
+pub(crate) const KEY_RMM: u32 = 1;
+/// Lift key: the dynamic rounding mode is a reserved one.
+pub(crate) const KEY_RESERVED: u32 = 2;
+
+/// The lift key for a rounding mode of `fcsr`.
+pub(crate) fn key_of(frm: u32) -> Key {
+    Key(match frm {
+        0..state::RMM => 0,
+        state::RMM => KEY_RMM,
+        _ => KEY_RESERVED,
+    })
+}
+
+/// The instruction at the start of `code` and its length; shorter ones have
+/// their upper half zero. `None` if `code` ends inside it.
+#[inline]
+fn fetch(code: &[u8]) -> Option<(u32, u8)> {
+    let low = u16::from_le_bytes(code.get(..2)?.try_into().ok()?);
+    if low & 3 != 3 {
+        return Some((u32::from(low), 2));
+    }
+    Some((u32::from_le_bytes(code.get(..4)?.try_into().ok()?), 4))
+}
+
+impl Isa for Riscv64 {
+    fn state(&self) -> &'static StateDesc {
+        &state::STATE
+    }
+    fn insn_align(&self) -> u8 {
+        1
+    }
+    fn scan(&self, code: &[u8], pc: u64, _: Key) -> Option<Scan> {
+        let (word, len) = fetch(code)?;
+        let Some(insn) = decode::decode(word, &self.features) else {
+            return Some(Scan { len, flow: Flow::Stop, target: 0 });
+        };
+        Some(Scan { len, flow: insn.flow(), target: insn.target(pc).unwrap_or(0) })
+    }
+    fn lift(&self, l: &Lift<'_>, code: &[u8]) {
+        match fetch(code).and_then(|(word, _)| decode::decode(word, &self.features)) {
+            Some(insn) => decode::lift(l, &insn),
+            None => l.illegal(),
+        }
+    }
+    fn disassemble(&self, code: &[u8], pc: u64) -> (String, usize) {
+        let Some((word, len)) = fetch(code) else {
+            return (".byte".to_owned(), code.len());
+        };
+        match decode::decode(word, &self.features) {
+            Some(insn) => (insn.display(&fmt::Ctx { pc }).to_string(), len.into()),
+            None => (format!(".insn {len}, {word:#x}"), len.into()),
+        }
+    }
+    fn key(&self, state: &[u8]) -> Key {
+        key_of(state::frm_of(state))
+    }
+}
+
+fn make(model: &str) -> Result<Box<dyn Isa>, String> {
+    let model = if model.is_empty() { CPUS[0].name } else { model };
+    Ok(Box::new(Riscv64::new(features::parse(model)?)))
+}
+
+static MODELS: [Model; CPUS.len()] = {
+    let mut models = [Model { name: "", about: "" }; CPUS.len()];
+    let mut i = 0;
+    while i < models.len() {
+        models[i] = Model { name: CPUS[i].name, about: CPUS[i].about };
+        i += 1;
+    }
+    models
+};
+
+/// Registry row.
+pub static GUEST: Guest =
+    Guest { name: "riscv64", elf_machine: 243, elf64: true, little: true, models: &MODELS, make };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scan_tells_length_flow_and_target() {
+        let isa = Riscv64::new(features::MAX);
+        let scan = |word: u32| isa.scan(&word.to_le_bytes(), 0x1000, Key(0));
+        let want = |len, flow, target| Some(Scan { len, flow, target });
+        assert_eq!(scan(0x0080_00ef), want(4, Flow::Call, 0x1008)); // jal ra, 8
+        assert_eq!(scan(0xffdf_f06f), want(4, Flow::Jump, 0xffc)); // j -4
+        assert_eq!(scan(0x0000_8067), want(4, Flow::Ret, 0)); // ret
+        assert_eq!(scan(0x8082), want(2, Flow::Ret, 0)); // c.jr ra
+        assert_eq!(scan(0x0005_00e7), want(4, Flow::CallIndirect, 0)); // jalr a0
+        assert_eq!(scan(0x0005_0067), want(4, Flow::Indirect, 0)); // jr a0
+        assert_eq!(scan(0x00b5_0463), want(4, Flow::Cond, 0x1008)); // beq a0, a1, 8
+        assert_eq!(scan(0), want(2, Flow::Stop, 0));
+        assert_eq!(isa.scan(&[0x13, 0, 0], 0, Key(0)), None);
+        assert_eq!(isa.scan(&[1, 0], 0, Key(0)), want(2, Flow::Next, 0));
+    }
+
+    #[test]
+    fn models_are_made_by_name() {
+        assert!(make("").is_ok() && make("rv64,zba=off").is_ok());
+        assert!(make("z80").is_err());
+    }
+}

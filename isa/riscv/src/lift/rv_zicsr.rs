@@ -1,0 +1,145 @@
+//! "Zicsr", and the registers that user code can reach: the floating-point
+//! status and the counters.
+
+use remu_ir::{Cond, ExitKind, Type, Val};
+
+use super::{Lift, Regs};
+use crate::decode::args;
+use crate::helpers::TIME;
+use crate::isa::key_of;
+use crate::state::{RMM, fpmode_of, slots};
+
+const FFLAGS: u16 = 0x001;
+const FRM: u16 = 0x002;
+const FCSR: u16 = 0x003;
+const CYCLE: u16 = 0xc00;
+const TIMER: u16 = 0xc01;
+const INSTRET: u16 = 0xc02;
+
+/// Bits of each 4-bit number in reverse: nibble n is that of n.
+const REVERSED: u64 = 0xf7b3_d591_e6a2_c480;
+
+// `fflags` has NX, UF, OF, DZ, NV from bit 0, the `fpstat` op NV, a flag that
+// is not ours, DZ, OF, UF, NX: four bits in reverse and one apart.
+
+fn fflags(l: &Lift<'_>) -> Val {
+    let stat = l.zext(l.fpstat());
+    let four = l.shr(l.c64(REVERSED), l.and(stat, l.c64(0x3c)));
+    l.or(l.extract(four, (0, 4)), l.shl_imm(l.extract(stat, (0, 1)), 4))
+}
+fn set_fflags(l: &Lift<'_>, v: Val) {
+    let four = l.shr(l.c64(REVERSED), l.shl_imm(l.extract(v, (0, 4)), 2));
+    let stat = l.or(l.shl_imm(l.extract(four, (0, 4)), 2), l.extract(v, (4, 1)));
+    l.set_fpstat(l.trunc(stat));
+}
+fn frm(l: &Lift<'_>) -> Val {
+    l.zext(l.get(slots::frm(0)))
+}
+/// Sets the rounding mode to a number below 8. [`follow`] must come after.
+fn set_frm(l: &Lift<'_>, v: Val) {
+    let v = l.trunc(v);
+    l.set(slots::frm(0), v);
+    let mode = match l.as_const(v) {
+        Some(c) => l.c32(fpmode_of(c as u32)),
+        None => {
+            let reserved = l.icmp(v, l.c32(RMM), Cond::Gtu);
+            l.movcond(reserved, l.c32(fpmode_of(RMM + 1)), l.add_imm(v, 1))
+        }
+    };
+    l.set_fpmode(mode);
+}
+/// Leaves if translations for the new rounding mode differ.
+fn follow(l: &Lift<'_>, frm: Val) {
+    let key = l.key();
+    match l.as_const(frm) {
+        Some(c) if key_of(c as u32) == key => {}
+        None if key == key_of(0) => {
+            let differs = l.icmp(frm, l.c64(RMM.into()), Cond::Geu);
+            l.exit_if(differs, ExitKind::KeyChanged, l.next_pc());
+        }
+        _ => l.exit(ExitKind::KeyChanged, l.next_pc()),
+    }
+}
+
+/// Value of a register; `None` where there is none.
+fn read(l: &Lift<'_>, csr: u16) -> Option<Val> {
+    Some(match csr {
+        FFLAGS => fflags(l),
+        FRM => frm(l),
+        FCSR => l.or(fflags(l), l.shl_imm(frm(l), 5)),
+        CYCLE | TIMER | INSTRET => l.helper(TIME, &[]),
+        _ => return None,
+    })
+}
+
+/// How an instruction changes a register.
+#[derive(Clone, Copy, PartialEq)]
+enum Change {
+    None,
+    Write,
+    Set,
+    Clear,
+}
+
+fn access(l: &Lift<'_>, csr: u16, rd: u8, operand: Val, change: Change) {
+    let status = matches!(csr, FFLAGS | FRM | FCSR);
+    let counter = matches!(csr, CYCLE | TIMER | INSTRET);
+    if !status && !(counter && change == Change::None) {
+        return l.illegal();
+    }
+    // A write whose old value nobody wants does not read.
+    let old = if change == Change::Write && rd == 0 { None } else { read(l, csr) };
+    let new = match (change, old) {
+        (Change::None, _) => None,
+        (Change::Set, Some(old)) => Some(l.or(old, operand)),
+        (Change::Clear, Some(old)) => Some(l.andc(old, operand)),
+        (_, _) => Some(operand),
+    };
+    let mode = new.and_then(|new| {
+        if csr != FRM {
+            set_fflags(l, new);
+        }
+        let mode = match csr {
+            FRM => l.extract(new, (0, 3)),
+            FCSR => l.extract(new, (5, 3)),
+            _ => return None,
+        };
+        set_frm(l, mode);
+        Some(mode)
+    });
+    if let Some(old) = old {
+        l.set_x(rd, old);
+    }
+    if let Some(mode) = mode {
+        follow(l, mode);
+    }
+}
+
+pub fn unimp(l: &Lift<'_>, _: args::Empty) {
+    l.illegal();
+}
+pub fn csrrw(l: &Lift<'_>, a: args::Csr) {
+    access(l, a.csr, a.rd, l.x(a.rs1), Change::Write);
+}
+pub fn csrrs(l: &Lift<'_>, a: args::Csr) {
+    let change = if a.rs1 == 0 { Change::None } else { Change::Set };
+    access(l, a.csr, a.rd, l.x(a.rs1), change);
+}
+pub fn csrrc(l: &Lift<'_>, a: args::Csr) {
+    let change = if a.rs1 == 0 { Change::None } else { Change::Clear };
+    access(l, a.csr, a.rd, l.x(a.rs1), change);
+}
+fn immediate(l: &Lift<'_>, a: args::Csri) -> Val {
+    l.iconst(a.uimm.into(), Type::I64)
+}
+pub fn csrrwi(l: &Lift<'_>, a: args::Csri) {
+    access(l, a.csr, a.rd, immediate(l, a), Change::Write);
+}
+pub fn csrrsi(l: &Lift<'_>, a: args::Csri) {
+    let change = if a.uimm == 0 { Change::None } else { Change::Set };
+    access(l, a.csr, a.rd, immediate(l, a), change);
+}
+pub fn csrrci(l: &Lift<'_>, a: args::Csri) {
+    let change = if a.uimm == 0 { Change::None } else { Change::Clear };
+    access(l, a.csr, a.rd, immediate(l, a), change);
+}

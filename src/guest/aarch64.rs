@@ -1,0 +1,238 @@
+//! aarch64: `arch/arm64/kernel/signal.c`, `asm/sigcontext.h`; the calling convention of syscall(2).
+
+use remu_engine::Cpu;
+use remu_isa::StateDesc;
+use remu_isa::ir::Slot;
+use remu_syscalls::{Errno, GuestMemory, SysResult};
+
+use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
+
+/// `fault_address`, then x0 to x30, sp, pc, pstate.
+const CONTEXT: usize = SIGINFO + MCONTEXT;
+const X: usize = CONTEXT + 8;
+const SP: usize = X + 31 * 8;
+const PC: usize = SP + 8;
+const PSTATE: usize = PC + 8;
+/// `__reserved`: a list of records, each with magic and size.
+const RECORDS: usize = CONTEXT + 288;
+const RECORDS_SIZE: usize = 4096;
+const SIZE: usize = RECORDS + RECORDS_SIZE;
+/// `struct frame_record` behind the frame: saved x29 and x30.
+const FRAME_RECORD: u64 = 16;
+
+const FPSIMD_MAGIC: u32 = 0x4650_8001;
+const FPSIMD_SIZE: usize = 0x210;
+const ESR_MAGIC: u32 = 0x4553_5201;
+const ESR_SIZE: usize = 16;
+
+/// N, Z, C and V in `pstate`.
+const NZCV: u64 = 0xf000_0000;
+
+pub(super) static OS: GuestOs = GuestOs {
+    name: "aarch64",
+    regs: RegNames {
+        number: &["x8"],
+        args: [&["x0"], &["x1"], &["x2"], &["x3"], &["x4"], &["x5"]],
+        result: &["x0"],
+        stack: &["sp"],
+        tls: &["tpidr_el0", "tpidr"],
+    },
+    syscall_len: 4,
+    // mov x8, #139; svc #0: what unwinders look for.
+    trampoline: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
+    frame_size: SIZE as u64 + FRAME_RECORD + 32,
+    min_signal_stack: 4720,
+    platform: Some("aarch64"),
+    // FP, ASIMD.
+    hwcap: [0b11, 0],
+    cpuinfo: |i| {
+        format!(
+            "processor\t: {i}\nBogoMIPS\t: 100.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x00\n\
+             CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0x000\nCPU revision\t: 0\n\n"
+        )
+    },
+    push_frame,
+    pop_frame,
+};
+
+fn x(desc: &StateDesc, n: usize) -> Option<Slot> {
+    let lr = (n == 30).then(|| desc.reg("lr")).flatten();
+    desc.reg(&format!("x{n}")).or(lr).map(|r| r.slot)
+}
+
+fn v(desc: &StateDesc, n: usize) -> Option<Slot> {
+    desc.reg(&format!("v{n}")).or_else(|| desc.reg(&format!("q{n}"))).map(|r| r.slot)
+}
+
+/// Condition flags as `pstate` holds them: one packed register, or one per flag.
+fn get_nzcv(cpu: &Cpu, regs: &Regs) -> u64 {
+    let desc = regs.desc;
+    if let Some(r) = desc.reg("nzcv").or_else(|| desc.reg("pstate")) {
+        return get(cpu, r.slot) & NZCV;
+    }
+    let flag = |name, bit: u32| desc.reg(name).map_or(0, |r| (get(cpu, r.slot) & 1) << bit);
+    flag("n", 31) | flag("z", 30) | flag("c", 29) | flag("v", 28)
+}
+
+fn set_nzcv(cpu: &mut Cpu, regs: &Regs, pstate: u64) {
+    let desc = regs.desc;
+    if let Some(r) = desc.reg("nzcv").or_else(|| desc.reg("pstate")) {
+        set(cpu, r.slot, pstate & NZCV);
+        return;
+    }
+    for (name, bit) in [("n", 31), ("z", 30), ("c", 29), ("v", 28)] {
+        if let Some(r) = desc.reg(name) {
+            set(cpu, r.slot, pstate >> bit & 1);
+        }
+    }
+}
+
+/// Cumulative exception bits of `FPSR` from the engine's sticky flags, and back.
+fn fpsr(sticky: u32) -> u32 {
+    // FPSR: 0 IOC, 1 DZC, 2 OFC, 3 UFC, 4 IXC, 7 IDC.
+    let bit = |from: u32, to: u32| (sticky >> from & 1) << to;
+    bit(0, 0) | bit(2, 1) | bit(3, 2) | bit(4, 3) | bit(5, 4) | bit(1, 7)
+}
+
+fn sticky(fpsr: u32) -> u32 {
+    let bit = |from: u32, to: u32| (fpsr >> from & 1) << to;
+    bit(0, 0) | bit(1, 2) | bit(2, 3) | bit(3, 4) | bit(4, 5) | bit(7, 1)
+}
+
+/// The engine's floating-point mode for `FPCR`: RMode (23:22), FZ (24).
+fn mode(fpcr: u32) -> u32 {
+    // Ties to even, up, down, to zero, numbered as the engine numbers rounding modes.
+    let rounding = [1, 4, 3, 2][(fpcr >> 22 & 3) as usize];
+    let flush = fpcr >> 24 & 1;
+    rounding | flush << 3 | flush << 4
+}
+
+fn push_frame(cpu: &mut Cpu, regs: &Regs, frame: &Frame) -> SysResult<()> {
+    let desc = regs.desc;
+    let mut b = Bytes::zeroed(SIZE);
+    b.put(0, &frame.info);
+    b.put_ucontext(SIGINFO, frame);
+    b.put64(CONTEXT, frame.fault_address);
+    for n in 0..31 {
+        b.put64(X + n * 8, x(desc, n).map_or(0, |s| get(cpu, s)));
+    }
+    b.put64(SP, get(cpu, regs.stack));
+    b.put64(PC, cpu.pc());
+    b.put64(PSTATE, get_nzcv(cpu, regs));
+    let mut at = RECORDS;
+    b.put32(at, FPSIMD_MAGIC);
+    b.put32(at + 4, FPSIMD_SIZE as u32);
+    let qc = desc.reg("qc").map_or(0, |r| u32::from(get(cpu, r.slot) != 0) << 27);
+    b.put32(at + 8, fpsr(cpu.header().fpstat) | qc);
+    b.put32(at + 12, desc.reg("fpcr").map_or(0, |r| get(cpu, r.slot) as u32));
+    for n in 0..32 {
+        let value = v(desc, n).map_or(0, |s| cpu.get(s));
+        b.put(at + 16 + n * 16, &value.to_le_bytes());
+    }
+    at += FPSIMD_SIZE;
+    if frame.is_fault {
+        b.put32(at, ESR_MAGIC);
+        b.put32(at + 4, ESR_SIZE as u32);
+        // Data abort from a lower exception level, translation fault, level 3.
+        b.put64(at + 8, 0x9200_0007);
+    }
+    let record = frame.stack.wrapping_sub(FRAME_RECORD) & !15;
+    let sp = record.wrapping_sub(SIZE as u64) & !15;
+    let memory = GuestMemory::default();
+    memory.write_bytes(sp, &b.0)?;
+    let (fp, lr) = (x(desc, 29).ok_or(Errno::EFAULT)?, x(desc, 30).ok_or(Errno::EFAULT)?);
+    memory.write(record, &get(cpu, fp))?;
+    memory.write(record + 8, &get(cpu, lr))?;
+    set(cpu, fp, record);
+    set(cpu, lr, frame.restorer);
+    set(cpu, regs.stack, sp);
+    set(cpu, regs.args[0], frame.signal as u64);
+    if frame.wants_info {
+        set(cpu, regs.args[1], sp);
+        set(cpu, regs.args[2], sp + SIGINFO as u64);
+    }
+    cpu.set_pc(frame.handler);
+    Ok(())
+}
+
+fn pop_frame(cpu: &mut Cpu, regs: &Regs) -> SysResult<Returned> {
+    let desc = regs.desc;
+    let sp = get(cpu, regs.stack);
+    if sp & 15 != 0 {
+        return Err(Errno::EFAULT);
+    }
+    let mut b = Bytes::zeroed(SIZE);
+    GuestMemory::default().read_bytes(sp, &mut b.0)?;
+    let fpsimd = find_record(&b, FPSIMD_MAGIC, FPSIMD_SIZE)?;
+    for n in 0..31 {
+        if let Some(s) = x(desc, n) {
+            set(cpu, s, b.get64(X + n * 8));
+        }
+    }
+    set(cpu, regs.stack, b.get64(SP));
+    cpu.set_pc(b.get64(PC));
+    set_nzcv(cpu, regs, b.get64(PSTATE));
+    let status = b.get32(fpsimd + 8);
+    if let Some(r) = desc.reg("qc") {
+        set(cpu, r.slot, u64::from(status >> 27 & 1));
+    }
+    let control = b.get32(fpsimd + 12);
+    if let Some(r) = desc.reg("fpcr") {
+        set(cpu, r.slot, u64::from(control));
+    }
+    set_fp(cpu, sticky(status), Some(mode(control)));
+    for n in 0..32 {
+        if let Some(s) = v(desc, n) {
+            cpu.set(s, u128::from_le_bytes(b.array(fpsimd + 16 + n * 16)));
+        }
+    }
+    Ok(b.returned(SIGINFO))
+}
+
+/// Walks the records for one kind; the kernel refuses a frame without `fpsimd_context`.
+fn find_record(b: &Bytes, magic: u32, size: usize) -> SysResult<usize> {
+    let mut at = RECORDS;
+    while at + 8 <= SIZE {
+        let (m, s) = (b.get32(at), b.get32(at + 4) as usize);
+        if m == magic && s == size && at + size <= SIZE {
+            return Ok(at);
+        }
+        if m == 0 || s < 8 || s % 16 != 0 || s > SIZE - at {
+            break;
+        }
+        at += s;
+    }
+    Err(Errno::EFAULT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frame_has_the_kernel_size() {
+        // sizeof(struct rt_sigframe): siginfo 128, ucontext 4560.
+        assert_eq!(SIZE, 128 + 4560);
+        assert_eq!(PSTATE, CONTEXT + 272);
+    }
+
+    #[test]
+    fn find_record_stops_at_nonsense() {
+        let mut b = Bytes::zeroed(SIZE);
+        assert!(find_record(&b, FPSIMD_MAGIC, FPSIMD_SIZE).is_err());
+        b.put32(RECORDS, ESR_MAGIC);
+        b.put32(RECORDS + 4, 7);
+        assert!(find_record(&b, FPSIMD_MAGIC, FPSIMD_SIZE).is_err());
+        b.put32(RECORDS + 4, 16);
+        b.put32(RECORDS + 16, FPSIMD_MAGIC);
+        b.put32(RECORDS + 20, FPSIMD_SIZE as u32);
+        assert_eq!(find_record(&b, FPSIMD_MAGIC, FPSIMD_SIZE), Ok(RECORDS + 16));
+    }
+
+    #[test]
+    fn sticky_flags_round_trip() {
+        for f in 0..64 {
+            assert_eq!(sticky(fpsr(f)), f);
+        }
+    }
+}

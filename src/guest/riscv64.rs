@@ -1,0 +1,159 @@
+//! riscv64: `arch/riscv/kernel/signal.c`, `asm/sigcontext.h`, `asm/ptrace.h`; the calling convention
+//! of syscall(2).
+
+use remu_engine::Cpu;
+use remu_isa::StateDesc;
+use remu_isa::ir::Slot;
+use remu_syscalls::{GuestMemory, SysResult};
+
+use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
+
+/// `sc_regs`: pc and x1 to x31.
+const REGS: usize = SIGINFO + MCONTEXT;
+/// `sc_fpregs`: f0 to f31 as doubles, then `fcsr`.
+const FP: usize = REGS + 32 * 8;
+/// `struct rt_sigframe`.
+const SIZE: usize = FP + 528;
+
+/// A letter of the ISA string as its `AT_HWCAP` bit.
+const fn letter(c: u8) -> u64 {
+    1 << (c - b'A')
+}
+
+pub(super) static OS: GuestOs = GuestOs {
+    name: "riscv64",
+    regs: RegNames {
+        number: &["x17", "a7"],
+        args: [
+            &["x10", "a0"],
+            &["x11", "a1"],
+            &["x12", "a2"],
+            &["x13", "a3"],
+            &["x14", "a4"],
+            &["x15", "a5"],
+        ],
+        result: &["x10", "a0"],
+        stack: &["x2", "sp"],
+        tls: &["x4", "tp"],
+    },
+    syscall_len: 4,
+    // li a7, 139; ecall: what unwinders look for.
+    trampoline: &[0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00],
+    frame_size: SIZE as u64 + 16,
+    min_signal_stack: 2048,
+    platform: None,
+    hwcap: [
+        letter(b'I') | letter(b'M') | letter(b'A') | letter(b'F') | letter(b'D') | letter(b'C'),
+        0,
+    ],
+    cpuinfo: |i| {
+        format!(
+            "processor\t: {i}\nhart\t\t: {i}\nisa\t\t: rv64imafdc_zicsr_zifencei\nmmu\t\t: sv48\n\n"
+        )
+    },
+    push_frame,
+    pop_frame,
+};
+
+/// ABI names by number, for states that print those.
+const NAMES: [&str; 32] = [
+    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
+    "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
+    "t5", "t6",
+];
+const FNAMES: [&str; 32] = [
+    "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2",
+    "fa3", "fa4", "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9",
+    "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
+];
+
+fn x(desc: &StateDesc, n: usize) -> Option<Slot> {
+    desc.reg(&format!("x{n}")).or_else(|| desc.reg(NAMES[n])).map(|r| r.slot)
+}
+
+fn f(desc: &StateDesc, n: usize) -> Option<Slot> {
+    desc.reg(&format!("f{n}")).or_else(|| desc.reg(FNAMES[n])).map(|r| r.slot)
+}
+
+/// `fflags` in the order of the `fcsr` register from the engine's sticky flags, and back.
+fn fflags(sticky: u32) -> u32 {
+    // Engine: 0 invalid, 2 divide by zero, 3 overflow, 4 underflow, 5 inexact.
+    let bit = |from: u32, to: u32| (sticky >> from & 1) << to;
+    bit(0, 4) | bit(2, 3) | bit(3, 2) | bit(4, 1) | bit(5, 0)
+}
+
+fn sticky(fflags: u32) -> u32 {
+    let bit = |from: u32, to: u32| (fflags >> from & 1) << to;
+    bit(4, 0) | bit(3, 2) | bit(2, 3) | bit(1, 4) | bit(0, 5)
+}
+
+fn push_frame(cpu: &mut Cpu, regs: &Regs, frame: &Frame) -> SysResult<()> {
+    let desc = regs.desc;
+    let mut b = Bytes::zeroed(SIZE);
+    b.put(0, &frame.info);
+    b.put_ucontext(SIGINFO, frame);
+    b.put64(REGS, cpu.pc());
+    for n in 1..32 {
+        b.put64(REGS + n * 8, x(desc, n).map_or(0, |s| get(cpu, s)));
+    }
+    for n in 0..32 {
+        b.put64(FP + n * 8, f(desc, n).map_or(0, |s| get(cpu, s)));
+    }
+    let frm = desc.reg("frm").map_or(0, |r| get(cpu, r.slot) as u32);
+    b.put32(FP + 32 * 8, frm << 5 | fflags(cpu.header().fpstat));
+    let at = frame.stack.wrapping_sub(SIZE as u64) & !15;
+    GuestMemory::default().write_bytes(at, &b.0)?;
+    if let Some(ra) = x(desc, 1) {
+        set(cpu, ra, frame.restorer);
+    }
+    set(cpu, regs.stack, at);
+    set(cpu, regs.args[0], frame.signal as u64);
+    set(cpu, regs.args[1], at);
+    set(cpu, regs.args[2], at + SIGINFO as u64);
+    cpu.set_pc(frame.handler);
+    Ok(())
+}
+
+fn pop_frame(cpu: &mut Cpu, regs: &Regs) -> SysResult<Returned> {
+    let desc = regs.desc;
+    let mut b = Bytes::zeroed(SIZE);
+    GuestMemory::default().read_bytes(get(cpu, regs.stack), &mut b.0)?;
+    cpu.set_pc(b.get64(REGS) & !1);
+    for n in 1..32 {
+        if let Some(s) = x(desc, n) {
+            set(cpu, s, b.get64(REGS + n * 8));
+        }
+    }
+    for n in 0..32 {
+        if let Some(s) = f(desc, n) {
+            set(cpu, s, b.get64(FP + n * 8));
+        }
+    }
+    let fcsr = b.get32(FP + 32 * 8);
+    if let Some(r) = desc.reg("frm") {
+        set(cpu, r.slot, u64::from(fcsr >> 5 & 7));
+    }
+    // An invalid rounding mode makes instructions that use it illegal; the host keeps a valid one.
+    let mode = fcsr >> 5 & 7;
+    set_fp(cpu, sticky(fcsr), Some(if mode < 5 { mode + 1 } else { 1 }));
+    Ok(b.returned(SIGINFO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frame_has_the_kernel_size() {
+        // sizeof(struct rt_sigframe): siginfo 128, ucontext 960.
+        assert_eq!(SIZE, 128 + 960);
+        assert_eq!(FP + 256 - SIGINFO, 688);
+    }
+
+    #[test]
+    fn sticky_flags_round_trip() {
+        for f in 0..32 {
+            assert_eq!(fflags(sticky(f)), f);
+        }
+    }
+}

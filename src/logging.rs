@@ -1,0 +1,125 @@
+//! Log lines of `-d`, strace text and reports: to standard error or the file of `-D`.
+
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+/// An item of `-d`: name, log target, what it shows.
+struct Item(&'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const ITEMS: &[Item] = &[
+    Item("in_asm", "remu::in_asm", "guest code of each translated region"),
+    Item("ir", "remu::ir", "intermediate code as lifted"),
+    Item("op", "remu::ir", "the same"),
+    Item("op_opt", "remu::opt", "intermediate code after optimisation"),
+    Item("out_asm", "remu::out_asm", "host code of each region"),
+    Item("exec", "remu::exec", "entries into translated code"),
+    Item("page", "remu::mm", "the guest's mappings when it starts"),
+    Item("elf", "remu::elf", "what was loaded where"),
+    Item("int", "remu::signal", "signals delivered to the guest"),
+    Item("signal", "remu::signal", "the same"),
+    Item("unimp", "remu::unimp", "what the guest asked for and remu lacks"),
+    Item("syscall", "remu::syscall", "notes of the system call layer"),
+    Item("io", "remu::io", "how calls reach the kernel"),
+    Item("strace", "remu::strace", "system calls, as -strace"),
+];
+
+/// Descriptor written to.
+static OUTPUT: AtomicI32 = AtomicI32::new(libc::STDERR_FILENO);
+
+struct Logger {
+    targets: Vec<&'static str>,
+}
+
+impl Log for Logger {
+    fn enabled(&self, m: &Metadata<'_>) -> bool {
+        m.level() <= Level::Warn || self.targets.iter().any(|t| m.target().starts_with(t))
+    }
+    fn log(&self, r: &Record<'_>) {
+        if self.enabled(r.metadata()) {
+            write(format!("{}\n", r.args()).as_bytes());
+        }
+    }
+    fn flush(&self) {}
+}
+
+/// Writes text at once, as strace does: a line is never split by another thread's.
+pub(crate) fn write(text: &[u8]) {
+    let fd = OUTPUT.load(Ordering::Relaxed);
+    // A log that cannot be written must not stop the guest.
+    let _ = nix::unistd::write(borrow(fd), text);
+}
+
+#[expect(unsafe_code, reason = "the descriptor is kept as a number for is_log")]
+fn borrow(fd: i32) -> std::os::fd::BorrowedFd<'static> {
+    // SAFETY: standard error, or a descriptor that is never closed once it is in OUTPUT.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
+}
+
+/// True for the descriptor of the log file, which is not the guest's.
+pub(crate) fn is_log(fd: i32) -> bool {
+    fd > libc::STDERR_FILENO && fd == OUTPUT.load(Ordering::Relaxed)
+}
+
+/// The text of `-d help`.
+pub(crate) fn help() -> String {
+    let mut out = "Items of -d:\n".to_owned();
+    for Item(name, _, about) in ITEMS {
+        out += &format!("  {name:<10} {about}\n");
+    }
+    out
+}
+
+/// Sets logging up; an error text for an unknown item or a file that cannot be opened. Returns
+/// whether strace was among the items.
+pub(crate) fn start(items: &[String], file: Option<&OsStr>, append: bool) -> Result<bool, String> {
+    let mut targets = Vec::new();
+    for name in items.iter().flat_map(|i| i.split(',')).filter(|i| !i.is_empty()) {
+        let known = ITEMS.iter().filter(|i| i.0 == name || name == "all");
+        let before = targets.len();
+        targets.extend(known.map(|i| i.1));
+        // Items that only QEMU has something to say about are taken without effect.
+        let quiet = ["cpu", "fpu", "mmu", "pcall", "cpu_reset", "nochain", "plugin", "vpu", "tid"];
+        if targets.len() == before && !quiet.contains(&name) {
+            return Err(format!("-d: unknown item '{name}'; try -d help"));
+        }
+    }
+    if let Some(file) = file {
+        OUTPUT.store(open(file, append)?, Ordering::Relaxed);
+    }
+    let strace = targets.contains(&"remu::strace");
+    let level = if targets.is_empty() { LevelFilter::Warn } else { LevelFilter::Trace };
+    static LOGGER: OnceLock<Logger> = OnceLock::new();
+    let logger = LOGGER.get_or_init(|| Logger { targets });
+    if log::set_logger(logger).is_ok() {
+        log::set_max_level(level);
+    }
+    Ok(strace)
+}
+
+/// Opens the log file; `%d` in its name is the process id.
+fn open(file: &OsStr, append: bool) -> Result<i32, String> {
+    let mut name = file.as_bytes().to_vec();
+    if let Some(at) = name.windows(2).position(|w| w == b"%d") {
+        name.splice(at..at + 2, std::process::id().to_string().into_bytes());
+    }
+    let path = OsStr::from_bytes(&name);
+    let opened =
+        OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path);
+    let file = opened.map_err(|e| format!("-D {}: {e}", path.to_string_lossy()))?;
+    let fd = OwnedFd::from(file);
+    let high = fd.as_fd().try_clone_to_owned().ok().and_then(crate::task::keep_high);
+    Ok(high.unwrap_or_else(|| fd.into_raw_fd()))
+}
+
+/// Prints one line of complaint, as shells and loaders do: program name first.
+pub(crate) fn complain(program: &str, text: &str) {
+    let _ = writeln!(std::io::stderr(), "{program}: {text}");
+}

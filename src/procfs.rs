@@ -1,0 +1,153 @@
+//! `/proc` files that would show the runner instead of the guest.
+
+use std::fmt::Write;
+
+use remu_syscalls::{GuestMemory, ProcFile};
+
+use crate::mm::Area;
+use crate::task::Task;
+
+/// The guest's content of a file; `None` lets the host's through.
+pub(crate) fn content(task: &Task, file: ProcFile) -> Option<Vec<u8>> {
+    let stack = &task.shared.config.stack;
+    match file {
+        ProcFile::Maps => Some(maps(task, &host_text("maps")?).into_bytes()),
+        ProcFile::Smaps => Some(maps(task, &host_text("smaps")?).into_bytes()),
+        ProcFile::Auxv => Some(stack.auxv.clone()),
+        ProcFile::Cmdline => guest_bytes(stack.args),
+        ProcFile::Environ => guest_bytes(stack.env),
+        ProcFile::Stat => stat(task),
+        // The runner gave the kernel the guest's name.
+        ProcFile::Comm => None,
+        ProcFile::Cpuinfo => {
+            let count = std::thread::available_parallelism().map_or(1, usize::from);
+            Some((0..count).map(task.shared.os.cpuinfo).collect::<String>().into_bytes())
+        }
+    }
+}
+
+fn host_text(name: &str) -> Option<String> {
+    let bytes = std::fs::read(format!("/proc/self/{name}")).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The strings as they are now: a program may have written over them.
+fn guest_bytes((start, end): (u64, u64)) -> Option<Vec<u8>> {
+    let mut out = vec![0; (end - start) as usize];
+    GuestMemory::default().read_bytes(start, &mut out).ok()?;
+    Some(out)
+}
+
+/// The host's list cut to the guest's areas. Lines that do not begin with a range (details in smaps)
+/// follow the range they belong to.
+fn maps(task: &Task, host: &str) -> String {
+    let mut out = String::new();
+    let mut shown = false;
+    for line in host.lines() {
+        let Some(host_line) = Line::parse(line) else {
+            if shown {
+                let _ = writeln!(out, "{line}");
+            }
+            continue;
+        };
+        let areas = task.shared.mm.areas(host_line.start, host_line.end);
+        shown = !areas.is_empty();
+        for area in areas {
+            host_line.show(task, &area, &mut out);
+        }
+    }
+    out
+}
+
+/// One line of `/proc/pid/maps` (proc_pid_maps(5)).
+struct Line<'a> {
+    start: u64,
+    end: u64,
+    /// `p` or `s`.
+    sharing: char,
+    offset: u64,
+    device: &'a str,
+    inode: &'a str,
+    name: &'a str,
+}
+
+impl Line<'_> {
+    fn parse(line: &str) -> Option<Line<'_>> {
+        let mut rest = line;
+        let mut word = || {
+            let (w, r) = rest.trim_start().split_once(' ').unwrap_or((rest.trim_start(), ""));
+            rest = r;
+            w
+        };
+        let (start, end) = word().split_once('-')?;
+        let perms = word();
+        let offset = word();
+        let (device, inode) = (word(), word());
+        Some(Line {
+            start: u64::from_str_radix(start, 16).ok()?,
+            end: u64::from_str_radix(end, 16).ok()?,
+            sharing: perms.chars().nth(3)?,
+            offset: u64::from_str_radix(offset, 16).ok()?,
+            device,
+            inode,
+            name: rest.trim_start(),
+        })
+    }
+
+    fn show(&self, task: &Task, area: &Area, out: &mut String) {
+        let bit = |flag: i32, c| if area.prot & flag as u8 != 0 { c } else { '-' };
+        let perms: String = [
+            bit(libc::PROT_READ, 'r'),
+            bit(libc::PROT_WRITE, 'w'),
+            bit(libc::PROT_EXEC, 'x'),
+            self.sharing,
+        ]
+        .iter()
+        .collect();
+        let offset = if self.inode == "0" { 0 } else { self.offset + (area.start - self.start) };
+        let (heap, _) = task.shared.mm.brk_range();
+        let stack = &task.shared.config.stack;
+        let name = if (stack.low..stack.top).contains(&area.start) {
+            "[stack]"
+        } else if area.start == heap {
+            "[heap]"
+        } else if self.name.starts_with('[') {
+            ""
+        } else {
+            self.name
+        };
+        let mut line = format!(
+            "{:08x}-{:08x} {perms} {offset:08x} {} {} ",
+            area.start, area.end, self.device, self.inode
+        );
+        if !name.is_empty() {
+            let _ =
+                write!(line, "{:>width$}{name}", "", width = 73_usize.saturating_sub(line.len()));
+        }
+        let _ = writeln!(out, "{line}");
+    }
+}
+
+/// `/proc/self/stat` with the guest's stack.
+fn stat(task: &Task) -> Option<Vec<u8>> {
+    let text = host_text("stat")?;
+    let (head, tail) = text.rsplit_once(") ")?;
+    let mut fields: Vec<String> = tail.split_ascii_whitespace().map(str::to_owned).collect();
+    // The third field of the file is the first here; startstack is the 28th.
+    *fields.get_mut(28 - 3)? = task.shared.config.stack.pointer.to_string();
+    Some(format!("{head}) {}\n", fields.join(" ")).into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_with_spaces_in_the_name_is_read_whole() {
+        let l = Line::parse("7f00-7f10 r-xp 00001000 08:01 42     /a b (deleted)").unwrap();
+        assert_eq!((l.start, l.end, l.sharing, l.offset), (0x7f00, 0x7f10, 'p', 0x1000));
+        assert_eq!((l.device, l.inode, l.name), ("08:01", "42", "/a b (deleted)"));
+        assert!(Line::parse("Rss:                  4 kB").is_none());
+        assert!(Line::parse("VmFlags: rd ex mr mw me").is_none());
+    }
+}

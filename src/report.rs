@@ -1,0 +1,44 @@
+//! What the runner prints about a run: statistics, and a report of a crash.
+
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+use crate::task::Task;
+
+static CRASH: OnceLock<bool> = OnceLock::new();
+
+/// Turns the crash report on (`REMU_CRASH=1`).
+pub(crate) fn set_crash(on: bool) {
+    let _ = CRASH.set(on);
+}
+
+/// Prints what `--stats` asks for.
+pub(crate) fn at_exit(task: &Task) {
+    if task.shared.config.options.stats {
+        let missed = remu_syscalls::stats::report();
+        let text = format!("{}\n{missed}", task.shared.engine.stats());
+        crate::logging::write(text.as_bytes());
+    }
+}
+
+/// Prints the registers and mappings of a guest that dies of a fault.
+pub(crate) fn crash(task: &Task, signal: i32, code: i32, addr: u64) {
+    if !CRASH.get().copied().unwrap_or(false) {
+        return;
+    }
+    let pc = task.cpu.pc();
+    let mut out = format!("signal {signal} (code {code}, address {addr:#x}) at pc {pc:#x}\n");
+    for (n, reg) in task.shared.regs.desc.regs.iter().enumerate() {
+        let value = task.cpu.get(reg.slot);
+        let end = if n % 4 == 3 { '\n' } else { ' ' };
+        let _ = write!(out, "{:>10} {value:016x}{end}", reg.name);
+    }
+    out.push('\n');
+    for a in task.shared.mm.areas(0, u64::MAX) {
+        let bit = |flag: i32, c| if a.prot & flag as u8 != 0 { c } else { '-' };
+        let (r, w, x) = (bit(1, 'r'), bit(2, 'w'), bit(4, 'x'));
+        let here = if (a.start..a.end).contains(&pc) { " <- pc" } else { "" };
+        let _ = writeln!(out, "{:012x}-{:012x} {r}{w}{x}{here}", a.start, a.end);
+    }
+    crate::logging::write(out.as_bytes());
+}

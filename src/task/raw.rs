@@ -1,0 +1,216 @@
+//! Host calls that make processes and replace them.
+#![expect(unsafe_code, reason = "fork, clone and exec duplicate or replace the whole process")]
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use remu_syscalls::{Errno, SysResult};
+
+/// Bytes of host stack for a child that shares memory while its parent waits.
+const VFORK_STACK: usize = 1 << 20;
+
+fn call(nr: i64, args: [u64; 6]) -> SysResult<u64> {
+    // SAFETY: the callers below pass live structures of the kernel's layout, or guest addresses.
+    Errno::from_raw(unsafe { remu_syscalls::syscall(nr as u64, &args) })
+}
+
+/// fork(2) through the C library, which keeps its own locks usable in the child. 0 in the child.
+pub(super) fn fork() -> SysResult<u64> {
+    // SAFETY: only this thread exists in the child; every lock that its code takes is either the
+    // C library's, which it releases, or held by the caller (address space, engine).
+    let pid = unsafe { libc::fork() };
+    u64::try_from(pid).map_err(|_| Errno::from_io(&std::io::Error::last_os_error()))
+}
+
+/// `struct clone_args` (clone3(2)).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CloneCall {
+    pub(super) flags: u64,
+    pub(super) pidfd: u64,
+    pub(super) child_tid: u64,
+    pub(super) parent_tid: u64,
+    pub(super) exit_signal: u64,
+    pub(super) stack: u64,
+    pub(super) stack_size: u64,
+    pub(super) tls: u64,
+    pub(super) set_tid: u64,
+    pub(super) set_tid_size: u64,
+    pub(super) cgroup: u64,
+}
+
+/// A new process with its own copy of memory and flags that fork(2) does not have. In a process of
+/// several threads, a lock of the C library that another thread holds stays held in the child.
+pub(super) fn clone_process(args: &CloneCall) -> SysResult<u64> {
+    debug_assert!(args.flags & libc::CLONE_VM as u64 == 0 && args.stack == 0);
+    let size = size_of::<CloneCall>() as u64;
+    match call(libc::SYS_clone3, [std::ptr::from_ref(args) as u64, size, 0, 0, 0, 0]) {
+        // Sandboxes refuse clone3 and expect the older call.
+        Err(Errno::ENOSYS) if args.set_tid == 0 && args.flags >> 32 == 0 => {
+            let flags = args.flags | args.exit_signal;
+            call(libc::SYS_clone, [flags, 0, args.parent_tid, args.child_tid, 0, 0])
+        }
+        other => other,
+    }
+}
+
+/// Runs `child` in a new process that shares this one's memory, and waits until it executes another
+/// program or ends (vfork(2)). The child's process id.
+///
+/// The child runs on its own stack with this thread's thread-local storage; the kernel keeps this
+/// thread asleep meanwhile. All signals must be blocked.
+pub(super) fn vfork(
+    flags: u64,
+    exit_signal: u64,
+    parent_tid: u64,
+    child: &mut dyn FnMut() -> i32,
+) -> SysResult<u64> {
+    struct Arg<'a>(&'a mut dyn FnMut() -> i32);
+    extern "C" fn start(arg: *mut libc::c_void) -> i32 {
+        // SAFETY: arg is the Arg below, alive because the parent sleeps in clone.
+        (unsafe { &mut *arg.cast::<Arg<'_>>() }.0)()
+    }
+    let map = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+    let prot = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a fresh mapping touches no existing memory.
+    let stack = unsafe { libc::mmap(std::ptr::null_mut(), VFORK_STACK, prot, map, -1, 0) };
+    if stack == libc::MAP_FAILED {
+        return Err(Errno::ENOMEM);
+    }
+    let mut arg = Arg(child);
+    let flags = (flags | exit_signal) as i32 | libc::CLONE_VM | libc::CLONE_VFORK;
+    // SAFETY: the stack is as large as said and unmapped only after clone returned, which CLONE_VFORK
+    // delays until the child no longer uses this memory. `parent_tid` is a guest address, used when
+    // the guest set CLONE_PARENT_SETTID or CLONE_PIDFD; the kernel checks it.
+    let pid = unsafe {
+        let top = stack.cast::<u8>().add(VFORK_STACK).cast();
+        libc::clone(start, top, flags, (&raw mut arg).cast(), parent_tid as *mut i32)
+    };
+    let error = std::io::Error::last_os_error();
+    // SAFETY: as above, nobody runs on it any more.
+    unsafe { libc::munmap(stack, VFORK_STACK) };
+    u64::try_from(pid).map_err(|_| Errno::from_io(&error))
+}
+
+/// execveat(2). Returns only the error.
+pub(super) fn execveat(
+    dirfd: i32,
+    path: &CStr,
+    argv: &[CString],
+    envp: &[CString],
+    flags: u64,
+) -> Errno {
+    let pointers = |all: &[CString]| {
+        let mut p: Vec<*const i8> = all.iter().map(|s| s.as_ptr()).collect();
+        p.push(std::ptr::null());
+        p
+    };
+    let (argv, envp) = (pointers(argv), pointers(envp));
+    let args = [
+        dirfd as i64 as u64,
+        path.as_ptr() as u64,
+        argv.as_ptr() as u64,
+        envp.as_ptr() as u64,
+        flags,
+        0,
+    ];
+    call(libc::SYS_execveat, args).err().unwrap_or(Errno::ENOEXEC)
+}
+
+/// Gives up sharing what a thread shares otherwise (unshare(2)).
+pub(super) fn unshare(flags: u64) -> SysResult<u64> {
+    call(libc::SYS_unshare, [flags, 0, 0, 0, 0, 0])
+}
+
+/// Wakes one waiter of a futex that processes may share.
+pub(super) fn futex_wake(addr: u64) {
+    // A guest address that is gone wakes nobody.
+    let _ = call(libc::SYS_futex, [addr, libc::FUTEX_WAKE as u64, 1, 0, 0, 0]);
+}
+
+/// Hands the kernel the thread's list of robust futexes.
+pub(super) fn set_robust_list(head: u64, len: u64) -> SysResult<u64> {
+    call(libc::SYS_set_robust_list, [head, len, 0, 0, 0, 0])
+}
+
+/// Keeps a descriptor open over execve, or not.
+pub(super) fn set_cloexec(fd: i32, on: bool) {
+    let flag = if on { libc::FD_CLOEXEC } else { 0 };
+    // A descriptor that is gone makes the exec fail with its own error.
+    let _ = call(libc::SYS_fcntl, [fd as u64, libc::F_SETFD as u64, flag as u64, 0, 0, 0]);
+}
+
+/// A word a starting thread and its creator wait on.
+#[derive(Debug, Default)]
+pub(super) struct Handshake(AtomicI32);
+
+impl Handshake {
+    /// Publishes a value other than 0.
+    pub(super) fn set(&self, value: i32) {
+        self.0.store(value, Ordering::Release);
+        let at = self.0.as_ptr() as u64;
+        let _ = call(libc::SYS_futex, [at, PRIVATE_WAKE, i32::MAX as u64, 0, 0, 0]);
+    }
+    /// Waits for it.
+    pub(super) fn wait(&self) -> i32 {
+        loop {
+            let value = self.0.load(Ordering::Acquire);
+            if value != 0 {
+                return value;
+            }
+            let at = self.0.as_ptr() as u64;
+            let _ = call(libc::SYS_futex, [at, PRIVATE_WAIT, 0, 0, 0, 0]);
+        }
+    }
+}
+
+const PRIVATE_WAKE: u64 = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as u64;
+const PRIVATE_WAIT: u64 = (libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG) as u64;
+
+/// faccessat2(2): may this be executed.
+pub(super) fn access_execute(dirfd: i32, path: &CStr, flags: i32) -> SysResult<()> {
+    let at = path.as_ptr() as u64;
+    let args = [dirfd as i64 as u64, at, libc::X_OK as u64, flags as u64, 0, 0];
+    match call(libc::SYS_faccessat2, args) {
+        // Kernels before 5.8; the real ids are what is left to ask by.
+        Err(Errno::ENOSYS) => call(libc::SYS_faccessat, args).map(drop),
+        other => other.map(drop),
+    }
+}
+
+/// openat(2).
+pub(super) fn open(dirfd: i32, path: &CStr, flags: i32) -> SysResult<OwnedFd> {
+    let args = [dirfd as i64 as u64, path.as_ptr() as u64, flags as u64, 0, 0, 0];
+    call(libc::SYS_openat, args).map(|fd| adopt(fd as i32))
+}
+
+/// A second descriptor of the same file, not below `least`.
+pub(super) fn duplicate(fd: i32, least: i32) -> SysResult<OwnedFd> {
+    let args = [fd as u64, libc::F_DUPFD_CLOEXEC as u64, least as u64, 0, 0, 0];
+    call(libc::SYS_fcntl, args).map(|fd| adopt(fd as i32))
+}
+
+/// close(2) of a descriptor that this module's callers own as a number.
+pub(super) fn close(fd: i32) {
+    let _ = call(libc::SYS_close, [fd as u64, 0, 0, 0, 0, 0]);
+}
+
+/// True when the descriptor is open.
+pub(super) fn is_open(fd: i32) -> bool {
+    call(libc::SYS_fcntl, [fd as u64, libc::F_GETFD as u64, 0, 0, 0, 0]).is_ok()
+}
+
+/// Takes over a descriptor that nothing else in this process owns.
+pub(super) fn adopt(fd: i32) -> OwnedFd {
+    // SAFETY: the callers got it from the kernel just now, or from the runner that became this one.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// The path the kernel started the runner by (`AT_EXECFN`).
+pub(super) fn exec_path() -> Option<&'static CStr> {
+    // SAFETY: getauxval has no preconditions.
+    let at = unsafe { libc::getauxval(libc::AT_EXECFN) };
+    // SAFETY: when not null, the kernel put a C string there that lives as long as the process.
+    (at != 0).then(|| unsafe { CStr::from_ptr(at as *const i8) })
+}

@@ -1,0 +1,123 @@
+//! The run loop: translated code until it exits, then whatever the exit asks for.
+
+use remu_engine::ExitKind;
+use remu_syscalls::{Outcome, dispatch};
+
+use super::Task;
+use crate::guest::{get, set};
+use crate::signal::{Delivery, SI_KERNEL};
+
+/// `si_code` values (sigaction(2)).
+const ILL_ILLOPC: i32 = 1;
+const TRAP_BRKPT: i32 = 1;
+const BUS_ADRALN: i32 = 1;
+const SEGV_MAPERR: i32 = 1;
+const SEGV_ACCERR: i32 = 2;
+
+/// How a guest thread ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The thread, with a status.
+    Thread(i32),
+    /// The process, with a status.
+    Process(i32),
+    /// The process, by a signal.
+    Signal(i32),
+}
+
+impl Task {
+    /// Runs the thread until it ends.
+    pub(crate) fn run(&mut self) -> End {
+        loop {
+            if self.signals.state.waiting()
+                && let Delivery::Die(signal) = self.deliver()
+            {
+                return End::Signal(signal);
+            }
+            let kind = self.shared.engine.run(&mut self.cpu);
+            if let Some(end) = self.exit(kind) {
+                return end;
+            }
+        }
+    }
+
+    /// Acts on one exit.
+    fn exit(&mut self, kind: ExitKind) -> Option<End> {
+        match kind {
+            ExitKind::Syscall => return self.system_call(),
+            ExitKind::Continue | ExitKind::Poll | ExitKind::KeyChanged => {}
+            ExitKind::Wait => std::thread::yield_now(),
+            ExitKind::InvalidateCode => {
+                let [start, end] = self.cpu.exit_info();
+                self.shared.engine.invalidate(start, end);
+            }
+            ExitKind::Illegal | ExitKind::Special => {
+                self.log_illegal();
+                return self.fault(libc::SIGILL, ILL_ILLOPC, self.cpu.pc());
+            }
+            ExitKind::Breakpoint => return self.fault(libc::SIGTRAP, TRAP_BRKPT, self.cpu.pc()),
+            ExitKind::Misaligned => {
+                return self.fault(libc::SIGBUS, BUS_ADRALN, self.cpu.exit_info()[0]);
+            }
+            ExitKind::Fault => return self.memory_fault(),
+        }
+        None
+    }
+
+    fn system_call(&mut self) -> Option<End> {
+        let regs = self.shared.regs;
+        let number = get(&self.cpu, regs.number);
+        let args = regs.args.map(|r| get(&self.cpu, r));
+        let abi = self.shared.abi;
+        match dispatch(self, abi, number, args) {
+            Outcome::Return(value) => set(&mut self.cpu, regs.result, value),
+            Outcome::Restart => {
+                self.cpu.set_pc(self.cpu.pc().wrapping_sub(self.shared.os.syscall_len));
+            }
+            Outcome::Replaced => {}
+            Outcome::ExitThread(status) => return Some(End::Thread(status)),
+            Outcome::ExitGroup(status) => return Some(End::Process(status)),
+        }
+        None
+    }
+
+    /// A load, store or fetch that the host or the mapping table refused.
+    fn memory_fault(&mut self) -> Option<End> {
+        match self.signals.state.take_fault() {
+            // An address the host processor cannot even form has no si_addr.
+            Some((signal, SI_KERNEL, _)) => {
+                self.fault(signal, SEGV_MAPERR, self.cpu.exit_info()[0])
+            }
+            Some((signal, code, addr)) => self.fault(signal, code, addr),
+            None => {
+                let pc = self.cpu.pc();
+                let mapped = self.shared.mm.area_at(pc).is_some();
+                let code = if mapped { SEGV_ACCERR } else { SEGV_MAPERR };
+                self.fault(libc::SIGSEGV, code, pc)
+            }
+        }
+    }
+
+    /// Raises a fault signal.
+    pub(super) fn fault(&mut self, signal: i32, code: i32, addr: u64) -> Option<End> {
+        let done = self.with_signals(|s, t| s.fault(t, signal, code, addr));
+        match done {
+            Delivery::Continue => None,
+            Delivery::Die(signal) => {
+                crate::report::crash(self, signal, code, addr);
+                Some(End::Signal(signal))
+            }
+        }
+    }
+
+    /// Says which instruction was not known, at `-d unimp`.
+    fn log_illegal(&self) {
+        let pc = self.cpu.pc();
+        let mut code = [0; 16];
+        let isa = self.shared.engine.isa();
+        let have = self.shared.mm.fetch(pc, &mut code[..isa.max_insn_len()]);
+        let (text, len) = isa.disassemble(&code[..have], pc);
+        let bytes = &code[..len.clamp(1, have.max(1))];
+        log::info!(target: "remu::unimp", "illegal instruction at {pc:#x}: {bytes:02x?} {text}");
+    }
+}

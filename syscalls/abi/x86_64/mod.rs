@@ -1,0 +1,3 @@
+//! x86-64, as the host: call numbers.
+
+pub mod numbers;

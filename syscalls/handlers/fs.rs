@@ -1,0 +1,168 @@
+//! Files by name, and the structures whose layout is not the host's.
+
+use crate::context::Context;
+use crate::handlers::procfs;
+use crate::structs::{OpenHow, Stat};
+use crate::table::kinds;
+use crate::{Errno, Plain, SysResult, host};
+
+/// openat(2): emulated /proc files first, then the sysroot, then the host path.
+pub(crate) fn openat(
+    cx: &mut Context<'_>,
+    dir: kinds::DirFd,
+    path: kinds::PathRead,
+    flags: kinds::OpenFlags,
+    mode: kinds::CreateMode,
+) -> SysResult<u64> {
+    let flags = cx.abi.open_flags_to_host(flags.0);
+    if let Some(fd) = open_emulated(cx, path.0, u64::from(flags))? {
+        return Ok(fd);
+    }
+    let path = cx.host_path(dir.0, path.0, flags as i32 & libc::O_NOFOLLOW == 0);
+    cx.blocking(libc::SYS_openat, [dir.0 as u64, path.ptr, flags.into(), mode.0.into(), 0, 0])
+}
+
+/// openat2(2).
+pub(crate) fn openat2(
+    cx: &mut Context<'_>,
+    dir: kinds::DirFd,
+    path: kinds::PathRead,
+    how: kinds::In,
+    size: kinds::Size,
+) -> SysResult<u64> {
+    let known = OpenHow::SIZE as u64;
+    if size.0 < known {
+        return Err(Errno::EINVAL);
+    }
+    if size.0 > PAGE {
+        return Err(Errno::E2BIG);
+    }
+    let mut how_host: OpenHow = cx.mem().read(how.0)?;
+    let mut rest = vec![0; (size.0 - known) as usize];
+    cx.mem().read_bytes(how.0.wrapping_add(known), &mut rest)?;
+    if rest.iter().any(|&b| b != 0) {
+        return Err(Errno::E2BIG);
+    }
+    // Flag bits beyond 32 are errors on the host as well: they stay where they are.
+    let low = cx.abi.open_flags_to_host(how_host.flags as u32);
+    how_host.flags = how_host.flags >> 32 << 32 | u64::from(low);
+    // RESOLVE_* restricts where the path may lead, so a restricted lookup keeps the guest's path.
+    let path = if how_host.resolve == 0 {
+        if let Some(fd) = open_emulated(cx, path.0, how_host.flags)? {
+            return Ok(fd);
+        }
+        cx.host_path(dir.0, path.0, low as i32 & libc::O_NOFOLLOW == 0)
+    } else {
+        crate::context::HostPath { ptr: cx.mem().host(path.0), _owned: None }
+    };
+    let mut raw = [0; OpenHow::SIZE];
+    how_host.store(&mut raw);
+    cx.blocking(libc::SYS_openat2, [dir.0 as u64, path.ptr, raw.as_ptr() as u64, known, 0, 0])
+}
+
+const PAGE: u64 = 4096;
+
+/// Opens a `/proc` file that would show the runner; `None` lets the host's through.
+fn open_emulated(cx: &mut Context<'_>, path: u64, flags: u64) -> SysResult<Option<u64>> {
+    let flags = flags as i32;
+    if flags & libc::O_ACCMODE != libc::O_RDONLY || flags & (libc::O_PATH | libc::O_DIRECTORY) != 0
+    {
+        return Ok(None);
+    }
+    // An unreadable path is the host kernel's error to report.
+    let Ok(path) = cx.read_path(path) else { return Ok(None) };
+    let Some(content) = procfs::find(path.to_bytes()).and_then(|file| cx.process.proc_file(file))
+    else {
+        return Ok(None);
+    };
+    host::memory_file(c"proc", &content, flags & libc::O_CLOEXEC != 0).map(Some)
+}
+
+/// open_by_handle_at(2).
+pub(crate) fn open_by_handle_at(
+    cx: &mut Context<'_>,
+    mount: kinds::DirFd,
+    handle: kinds::In,
+    flags: kinds::OpenFlags,
+) -> SysResult<u64> {
+    let flags = cx.abi.open_flags_to_host(flags.0);
+    cx.blocking(
+        libc::SYS_open_by_handle_at,
+        [mount.0 as u64, cx.mem().host(handle.0), flags.into(), 0, 0, 0],
+    )
+}
+
+/// fanotify_init(2): the second argument is open(2) flags.
+pub(crate) fn fanotify_init(
+    cx: &mut Context<'_>,
+    flags: kinds::Hex,
+    event_flags: kinds::OpenFlags,
+) -> SysResult<u64> {
+    let event_flags = cx.abi.open_flags_to_host(event_flags.0);
+    cx.host(libc::SYS_fanotify_init, [flags.0, event_flags.into(), 0, 0, 0, 0])
+}
+
+/// fstat(2).
+pub(crate) fn fstat(cx: &mut Context<'_>, fd: kinds::Fd, buf: kinds::Out) -> SysResult<u64> {
+    let st = host::fstat(fd.0)?;
+    put_stat(cx, buf.0, &st)
+}
+
+/// newfstatat(2), stat(2).
+pub(crate) fn newfstatat(
+    cx: &mut Context<'_>,
+    dir: kinds::DirFd,
+    path: kinds::PathRead,
+    buf: kinds::Out,
+    flags: kinds::AtFlags,
+) -> SysResult<u64> {
+    let follow = flags.0 as i32 & libc::AT_SYMLINK_NOFOLLOW == 0;
+    let path = cx.host_path(dir.0, path.0, follow);
+    let st = host::newfstatat(dir.0, path.ptr, flags.0.into())?;
+    put_stat(cx, buf.0, &st)
+}
+
+fn put_stat(cx: &Context<'_>, buf: u64, st: &libc::stat) -> SysResult<u64> {
+    let out = Stat {
+        st_dev: st.st_dev,
+        st_ino: st.st_ino,
+        st_mode: st.st_mode,
+        st_nlink: u32::try_from(st.st_nlink).map_err(|_| Errno::EOVERFLOW)?,
+        st_uid: st.st_uid,
+        st_gid: st.st_gid,
+        st_rdev: st.st_rdev,
+        st_size: st.st_size,
+        st_blksize: st.st_blksize as i32,
+        st_blocks: st.st_blocks,
+        st_atime: st.st_atime,
+        st_atime_nsec: st.st_atime_nsec as u64,
+        st_mtime: st.st_mtime,
+        st_mtime_nsec: st.st_mtime_nsec as u64,
+        st_ctime: st.st_ctime,
+        st_ctime_nsec: st.st_ctime_nsec as u64,
+        ..Stat::default()
+    };
+    cx.mem().write(buf, &out)?;
+    Ok(0)
+}
+
+/// readlinkat(2): `/proc/self/exe` names the guest's program.
+pub(crate) fn readlinkat(
+    cx: &mut Context<'_>,
+    dir: kinds::DirFd,
+    path: kinds::PathRead,
+    buf: kinds::OutBuf,
+    size: kinds::Size,
+) -> SysResult<u64> {
+    if size.0 as i32 <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    if cx.read_path(path.0).is_ok_and(|p| procfs::is_self_exe(p.to_bytes())) {
+        let exe = cx.process.exe_path().to_bytes();
+        let n = exe.len().min(size.0 as i32 as usize);
+        cx.mem().write_bytes(buf.0, &exe[..n])?;
+        return Ok(n as u64);
+    }
+    let path = cx.host_path(dir.0, path.0, false);
+    cx.host(libc::SYS_readlinkat, [dir.0 as u64, path.ptr, cx.mem().host(buf.0), size.0, 0, 0])
+}

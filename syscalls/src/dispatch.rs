@@ -1,0 +1,140 @@
+//! From a call number to its outcome.
+
+use std::sync::atomic::Ordering;
+
+use crate::context::Context;
+use crate::structs::{Iovec, Msghdr};
+use crate::table::{Call, Direction, Policy};
+use crate::{Abi, Errno, Outcome, Plain, Process, SysResult, host, stats, strace};
+
+/// Performs one guest system call: `nr` in the guest's numbering, `args` its six argument registers.
+///
+/// Afterwards the runner follows the [`Outcome`] and delivers any signal its pending flag announces.
+pub fn dispatch(process: &mut dyn Process, abi: &'static Abi, nr: u64, args: [u64; 6]) -> Outcome {
+    let Some(call) = abi.call(nr) else {
+        stats::missed(stats::Kind::Syscall, nr as u32);
+        if process.strace_enabled() {
+            strace::unknown(process, nr, &args);
+        }
+        return Outcome::Return(Errno::ENOSYS.to_raw());
+    };
+    if !process.strace_enabled() {
+        return perform(process, abi, call, &args);
+    }
+    strace::before(process, abi, call, &args);
+    let outcome = perform(process, abi, call, &args);
+    strace::after(process, call, outcome);
+    outcome
+}
+
+const EFAULT: Outcome = Outcome::Return(-(libc::EFAULT as i64) as u64);
+
+fn perform(
+    process: &mut dyn Process,
+    abi: &'static Abi,
+    call: &'static Call,
+    args: &[u64; 6],
+) -> Outcome {
+    match call.policy {
+        Policy::Forward(nr) => {
+            if call.path.is_some() {
+                forward_path(&mut Context { process, abi, call }, i64::from(nr), args).into()
+            } else {
+                forward(process, call, i64::from(nr), args).into()
+            }
+        }
+        Policy::Handler(handler) => {
+            let outcome = handler(&mut Context { process: &mut *process, abi, call }, args);
+            if outcome == EFAULT && open_outputs(process, call, args) {
+                return handler(&mut Context { process, abi, call }, args);
+            }
+            outcome
+        }
+        Policy::Enosys(_) => {
+            call.missed.fetch_add(1, Ordering::Relaxed);
+            Outcome::Return(Errno::ENOSYS.to_raw())
+        }
+    }
+}
+
+/// The host call with the guest's arguments. Write-protected pages of the runner are opened on the
+/// way out of the rare failure, so that the common case pays nothing for them.
+#[inline]
+fn forward(process: &mut dyn Process, call: &Call, nr: i64, args: &[u64; 6]) -> SysResult<u64> {
+    let once = |p: &dyn Process| {
+        if call.blocking {
+            host::forward_blocking(p.pending_flag(), nr, args)
+        } else {
+            host::forward(nr, args)
+        }
+    };
+    match once(process) {
+        Err(Errno::EFAULT) if open_outputs(process, call, args) => once(process),
+        r => r,
+    }
+}
+
+/// The same for a call with a path looked up for reading.
+fn forward_path(cx: &mut Context<'_>, nr: i64, args: &[u64; 6]) -> SysResult<u64> {
+    let at = usize::from(cx.call.path.unwrap_or(0));
+    let dirfd = if at > 0 { args[at - 1] as i32 } else { libc::AT_FDCWD };
+    let path = cx.host_path(dirfd, args[at], follows(cx.call, args));
+    let mut args = *args;
+    args[at] = path.ptr;
+    forward(cx.process, cx.call, nr, &args)
+}
+
+/// False where a link at the end of the path is itself the object: the `l` forms of the extended
+/// attribute calls, and `AT_SYMLINK_NOFOLLOW`.
+fn follows(call: &Call, args: &[u64; 6]) -> bool {
+    let flags = call.args.iter().position(|a| a.name == "flags").map_or(0, |i| args[i]);
+    !matches!(call.name, "lgetxattr" | "llistxattr")
+        && flags & libc::AT_SYMLINK_NOFOLLOW as u64 == 0
+}
+
+/// Asks the runner to open every buffer the call writes; true when that changed anything.
+fn open_outputs(process: &mut dyn Process, call: &Call, args: &[u64; 6]) -> bool {
+    let mut opened = false;
+    for (arg, &addr) in call.args.iter().zip(args) {
+        if addr == 0 {
+            continue;
+        }
+        match arg.kind.dir {
+            Direction::Out => opened |= process.unprotect(addr, length(call, args, arg.param)),
+            Direction::OutVec => {
+                let next =
+                    call.args.iter().position(|a| a.name == arg.param).map_or(0, |i| args[i]);
+                opened |= open_vector(process, addr, next);
+            }
+            Direction::OutMsg => opened |= open_message(process, addr),
+            Direction::None | Direction::In | Direction::Path | Direction::SysrootPath => {}
+        }
+    }
+    opened
+}
+
+/// Bytes behind an output argument: what the named argument says, else enough for any structure.
+fn length(call: &Call, args: &[u64; 6], param: &str) -> u64 {
+    let said = call.args.iter().position(|a| a.name == param).map(|i| args[i]);
+    said.unwrap_or(0).clamp(256, 1 << 40)
+}
+
+fn open_vector(process: &mut dyn Process, addr: u64, count: u64) -> bool {
+    let mut opened = false;
+    for i in 0..count.min(1024) {
+        let Ok(v) = process.memory().read::<Iovec>(addr.wrapping_add(i * Iovec::SIZE as u64))
+        else {
+            break;
+        };
+        opened |= process.unprotect(v.iov_base, v.iov_len);
+    }
+    opened
+}
+
+fn open_message(process: &mut dyn Process, addr: u64) -> bool {
+    let Ok(m) = process.memory().read::<Msghdr>(addr) else { return false };
+    process.unprotect(addr, Msghdr::SIZE as u64)
+        | process.unprotect(m.msg_name, u64::from(m.msg_namelen))
+        | process.unprotect(m.msg_control, m.msg_controllen)
+        | open_vector(process, m.msg_iov, m.msg_iovlen)
+}

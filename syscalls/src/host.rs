@@ -1,0 +1,82 @@
+//! Calls to the host kernel on the guest's behalf.
+#![expect(
+    unsafe_code,
+    reason = "the pointers of forwarded calls are guest addresses, checked by the kernel"
+)]
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::sync::atomic::AtomicU32;
+
+use crate::{Errno, SysResult, raw};
+
+/// Makes a host call with guest arguments.
+#[inline]
+pub(crate) fn forward(nr: i64, a: &[u64; 6]) -> SysResult<u64> {
+    // SAFETY: pointers name guest memory or buffers the calling handler owns; the kernel checks them.
+    Errno::from_raw(unsafe { raw::syscall(nr as u64, a) })
+}
+
+/// Makes a host call that may sleep and must notice guest signals.
+#[inline]
+pub(crate) fn forward_blocking(flag: &AtomicU32, nr: i64, a: &[u64; 6]) -> SysResult<u64> {
+    // SAFETY: as for `forward`.
+    Errno::from_raw(unsafe { raw::blocking_syscall(flag, nr as u64, a) })
+}
+
+/// The host's `struct stat` for `newfstatat` arguments; `fstat` is path "" with `AT_EMPTY_PATH`.
+pub(crate) fn newfstatat(dirfd: i32, path: u64, flags: u64) -> SysResult<libc::stat> {
+    let mut st = MaybeUninit::<libc::stat>::zeroed();
+    forward(libc::SYS_newfstatat, &[dirfd as u64, path, st.as_mut_ptr() as u64, flags, 0, 0])?;
+    // SAFETY: zeroed, then filled by the kernel; every bit pattern is a valid stat.
+    Ok(unsafe { st.assume_init() })
+}
+
+/// The host's `struct stat` of a descriptor.
+pub(crate) fn fstat(fd: i32) -> SysResult<libc::stat> {
+    let mut st = MaybeUninit::<libc::stat>::zeroed();
+    forward(libc::SYS_fstat, &[fd as u64, st.as_mut_ptr() as u64, 0, 0, 0, 0])?;
+    // SAFETY: as in `newfstatat`.
+    Ok(unsafe { st.assume_init() })
+}
+
+/// A clock through the host's vdso, which costs no trap: seconds and nanoseconds.
+pub(crate) fn clock_gettime(clock: i32) -> SysResult<[i64; 2]> {
+    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: ts is live; an unknown clock is an error, not undefined.
+    if unsafe { libc::clock_gettime(clock, &raw mut ts) } == 0 {
+        Ok([ts.tv_sec, ts.tv_nsec])
+    } else {
+        Err(Errno::from_io(&std::io::Error::last_os_error()))
+    }
+}
+
+/// The six 65-byte fields of the host's `struct utsname`.
+pub(crate) fn uname() -> SysResult<[u8; 390]> {
+    let mut buf = [0; 390];
+    forward(libc::SYS_uname, &[buf.as_mut_ptr() as u64, 0, 0, 0, 0, 0])?;
+    Ok(buf)
+}
+
+/// A file that exists in memory only, holding `content`, positioned at its start.
+pub(crate) fn memory_file(name: &CStr, content: &[u8], cloexec: bool) -> SysResult<u64> {
+    let flags = if cloexec { u64::from(libc::MFD_CLOEXEC) } else { 0 };
+    let fd = forward(libc::SYS_memfd_create, &[name.as_ptr() as u64, flags, 0, 0, 0, 0])?;
+    let mut done = 0;
+    while done < content.len() {
+        let rest = &content[done..];
+        let n = forward(
+            libc::SYS_pwrite64,
+            &[fd, rest.as_ptr() as u64, rest.len() as u64, done as u64, 0, 0],
+        );
+        match n {
+            Ok(n) if n > 0 => done += n as usize,
+            Err(Errno::EINTR) => {}
+            Ok(_) | Err(_) => {
+                let _ = forward(libc::SYS_close, &[fd, 0, 0, 0, 0, 0]);
+                return Err(n.err().unwrap_or(Errno::EIO));
+            }
+        }
+    }
+    Ok(fd)
+}
