@@ -25,7 +25,6 @@ const FLUSH_HALVES: i32 = 32;
 /// 2^-14 as a single.
 const LEAST_NORMAL_HALF: i32 = 0x3880_0000;
 const FMA213: u32 = 0x21a9;
-const CVTPH2PS: u32 = 0x2113;
 
 const NAN32: u64 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
