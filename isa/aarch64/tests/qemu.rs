@@ -2,7 +2,6 @@
 //! an independent emulator, `qemu-aarch64-static`, through a static program made of all of them.
 //!
 //! Without the emulator or the cross compiler the test says so, and fails under `CI=true`.
-#![expect(missing_docs, reason = "a test")]
 
 use remu_aarch64::{Aarch64, STATE, decode, features::Features, state::slots};
 use remu_isa::ir::interp::{FlatMemory, run};
