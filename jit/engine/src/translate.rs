@@ -149,11 +149,15 @@ impl ForkGuard<'_> {
     }
 }
 
-struct Source<'a>(&'a dyn CodeSource);
+/// Guest code, and what of it is translated.
+struct Source<'a>(&'a Engine, Key);
 
 impl Fetch for Source<'_> {
     fn fetch(&mut self, addr: u64, buf: &mut [u8]) -> usize {
-        self.0.fetch(addr, buf)
+        self.0.source.fetch(addr, buf)
+    }
+    fn translated(&self, pc: u64) -> bool {
+        self.0.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, self.1).is_some()
     }
 }
 
@@ -268,7 +272,7 @@ impl Engine {
     fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
         let begin = Instant::now();
         s.builder.0.reset();
-        let shape = form(&*self.isa, &s.builder.0, &mut Source(&*self.source), pc, key, self.opts.limits);
+        let shape = form(&*self.isa, &s.builder.0, &mut Source(self, key), pc, key, self.opts.limits);
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
         analyse(&s.region, &mut s.live);
         let compiled = loop {
