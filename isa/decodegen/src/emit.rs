@@ -360,7 +360,7 @@ fn decode(out: &mut String, model: &Model, options: &Builder) {
         }
         line!(out, "            let a = {get};");
         if let Some(guard) = &p.guard {
-            line!(out, "            if !({}) {{ return None; }}", guard.rust());
+            line!(out, "            if !({}) {{ return None; }}", guard.rust_if());
         }
         line!(out, "            Insn::{variant}(a)\n        }}");
     }
@@ -439,7 +439,7 @@ fn encode(out: &mut String, model: &Model) {
         for &index in &insn.patterns {
             let p = &model.patterns[index];
             let free = ones(p.width) & !p.mask;
-            let guard = p.guard.as_ref().map(|g| format!(" && ({})", g.rust())).unwrap_or_default();
+            let guard = p.guard.as_ref().map(|g| format!(" && ({})", g.rust_if())).unwrap_or_default();
             line!(
                 out,
                 "                let w = put_{}(&a) & {free:#x} | {:#x};",

@@ -14,9 +14,6 @@ use crate::Engine;
 /// Bytes of the return stack; 16 for each guest call.
 const STACK: usize = 64 << 10;
 const PAGE: usize = 4096;
-/// A guest pc that no instruction has.
-const NOWHERE: u64 = 1;
-
 /// Mapping: state and scratch, cache, guard page, return stack, sentinel page.
 #[derive(Debug)]
 pub(crate) struct CpuMemory {
@@ -84,14 +81,16 @@ impl CpuMemory {
     }
     /// Empties the lookup cache; any thread may do so.
     pub(crate) fn clear_cache(&self) {
-        for (k, _) in &self.cache()[..Layout::CACHE_ENTRIES] {
-            k.store(NOWHERE, Ordering::Release);
+        let lookup = self.cache()[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+        for (k, v) in &self.cache()[..Layout::CACHE_ENTRIES] {
+            k.store(Layout::NOWHERE, Ordering::Release);
+            v.store(lookup, Ordering::Relaxed);
         }
     }
     pub(crate) fn remember(&self, layout: &Layout, pc: u64, host: u64) {
         let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
         let (k, v) = &self.cache()[i];
-        k.store(NOWHERE, Ordering::Relaxed);
+        k.store(Layout::NOWHERE, Ordering::Relaxed);
         v.store(host, Ordering::Relaxed);
         k.store(pc, Ordering::Release);
     }
@@ -138,17 +137,17 @@ impl Cpu {
         let layout = engine.layout();
         let mem = Arc::new(CpuMemory::new(layout)?);
         mem.word(Layout::CACHE).store(mem.base as u64 + mem.cache as u64, Ordering::Relaxed);
-        mem.clear_cache();
         let (last, target) = &mem.cache()[Layout::CACHE_ENTRIES];
         last.store(0, Ordering::Relaxed);
         target.store(engine.lookup_thunk(), Ordering::Relaxed);
+        mem.clear_cache();
         let top = mem.stack_top();
         mem.word(Layout::STACK_TOP).store(top, Ordering::Relaxed);
         mem.word(Layout::GUEST_RSP).store(top, Ordering::Relaxed);
-        // Sentinels: no guest pc equals them, so an empty stack never matches.
-        for n in 0..4 {
+        // Sentinels: a return that matches the empty stack leads back here.
+        for (n, v) in [engine.thunks.nowhere, Layout::NOWHERE].repeat(2).into_iter().enumerate() {
             // SAFETY: the page above the return stack belongs to the mapping.
-            unsafe { (top as *mut u64).add(n).write(NOWHERE) };
+            unsafe { (top as *mut u64).add(n).write(v) };
         }
         engine.register(&mem);
         Ok(Cpu { mem, key: Key(0), state_size: layout.size })

@@ -303,17 +303,10 @@ impl Engine {
             s.by_page.entry(page).or_default().push(host);
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let mut found = host;
         for &(p, h) in &entries {
-            if p == pc {
-                found = h;
-            }
-            if !table.insert(p, key, h) {
-                // Full: lookups of the rest go through translation again until
-                // the next flush empties the table.
-                break;
-            }
+            table.insert(p, key, h);
         }
+        let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| e.1);
         drop(table);
         if self.opts.perf_map {
             crate::run::perf_map(host, c.len, pc);

@@ -322,7 +322,8 @@ impl Compiler<'_> {
                     let c = if i.op == Op::rotl { (bits as u8 - c) % bits as u8 } else { c };
                     self.a.vex_imm(vex_w(RORX_D, w), d, 0, xs, c);
                 }
-                _ if c == 0 => self.move_in(w, d, xs),
+                // Also where nothing moves: bits 63:32 become zero.
+                _ if c == 0 => self.a.op(w, 0x8b, d, xs, false),
                 Op::shl if c <= 3 && matches!(xs, Rm::R(r) if r != d) => {
                     let Rm::R(r) = xs else { return };
                     if c == 1 {
@@ -383,7 +384,8 @@ impl Compiler<'_> {
             (0, 8, true) => self.a.movsx(w, 1, d, s),
             (0, 16, true) => self.a.movsx(w, 2, d, s),
             (0, 32, false) => self.a.op(W::D, 0x8b, d, s, false),
-            (0, 32, true) => self.a.movsxd(d, s),
+            (0, 32, true) if w == W::Q => self.a.movsxd(d, s),
+            (0, _, _) if len == width => self.a.op(w, 0x8b, d, s, false),
             (0, _, false) if len < 31 => {
                 self.move_in(W::D, d, s);
                 self.a.alu_imm(Alu::And, W::D, Rm::R(d), (1i32 << len) - 1);

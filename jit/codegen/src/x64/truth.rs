@@ -380,9 +380,13 @@ impl Compiler<'_> {
                 }
             }
             Op::bxor => {
-                self.materialize(id, RAX);
-                self.a.test(W::D, RAX, Rm::R(RAX));
-                self.a.jcc(if want { cc::NE } else { cc::E }, l);
+                let (turned, end) = (self.a.label(), self.a.label());
+                self.branch(i.args[0], true, turned);
+                self.branch(i.args[1], want, l);
+                self.a.jmp(end);
+                self.a.bind(turned);
+                self.branch(i.args[1], !want, l);
+                self.a.bind(end);
             }
             Op::fl_cond => self.branch_flags(i.args[0], FlagCond::from_u8(i.aux), want, l),
             _ => {
@@ -423,15 +427,6 @@ impl Compiler<'_> {
         let i = self.inst(id);
         if i.ty == Type::Flags {
             self.pack_flags(id);
-            self.a.mov(W::D, h, RAX);
-            return;
-        }
-        if i.op == Op::bxor {
-            let m = at(RBP, self.lay.fallback() + 32);
-            self.materialize(i.args[0], RAX);
-            self.a.st(W::D, m, RAX);
-            self.materialize(i.args[1], RAX);
-            self.a.alu(Alu::Xor, W::D, RAX, Rm::M(m));
             self.a.mov(W::D, h, RAX);
             return;
         }
