@@ -223,7 +223,12 @@ impl Compiler<'_> {
         // ucomis raises invalid for signalling NaNs only, as the op does.
         self.ucomis(i.ty, regs[0] - X, regs[1] - X);
         let (label, back) = self.detour(cc::E);
-        self.a.vex((if min { 0x105d } else { 0x105f }) | prefix(i.ty), r, regs[0] - X, Rm::R(regs[1] - X));
+        self.a.vex(
+            (if min { 0x105d } else { 0x105f }) | prefix(i.ty),
+            r,
+            regs[0] - X,
+            Rm::R(regs[1] - X),
+        );
         self.cold.push(Cold::Eval { label, back, inst: *i, operands: regs, to: X + r });
         self.a.bind(back);
         self.copy(d, X + r, i.ty);
