@@ -402,7 +402,7 @@ impl Isa for ToyIsa {
                 _ => {}
             }
         }
-        if word % 5 == 0 {
+        if word.is_multiple_of(5) {
             let c = value(l, &mut rng, &mut pool, Type::Bool);
             l.brcond(c, l.pc() + 12);
         }

@@ -142,7 +142,7 @@ impl Bench {
                     }
                     Type::I64 => rng.integer().into(),
                     Type::V128 => u128::from(rng.float()) | u128::from(rng.float()) << 64,
-                    Type::Flags => (rng.next() as u32 & 0xf000_0000).into(),
+                    Type::Flags => (rng.draw() as u32 & 0xf000_0000).into(),
                     Type::I32 => (rng.integer() as u32).into(),
                     _ => rng.float().into(),
                 })
@@ -150,7 +150,7 @@ impl Bench {
             .collect();
         let by_name =
             |name: &str| desc.regs.iter().position(|r| r.name == name).map_or(0, |n| regs[n]);
-        let fp = ((self.subject.fpmode)(&by_name), rng.next() as u32 & self.subject.fpstat);
+        let fp = ((self.subject.fpmode)(&by_name), rng.draw() as u32 & self.subject.fpstat);
         let mut data = vec![0; DATA_SIZE];
         for chunk in data.chunks_mut(8) {
             let v = if rng.below(2) == 0 { rng.integer() } else { rng.float() };

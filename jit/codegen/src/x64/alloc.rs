@@ -289,7 +289,7 @@ impl Compiler<'_> {
         }
     }
     /// Operand copied to the integer temporary.
-    pub(super) fn to_temp(&mut self, id: u16) -> Reg {
+    pub(super) fn load_temp(&mut self, id: u16) -> Reg {
         self.load_into(id, RAX);
         RAX
     }
@@ -299,7 +299,7 @@ impl Compiler<'_> {
         let v = *self.val(id);
         match v.loc {
             Loc::Reg(h) if h < X => h,
-            _ => self.to_temp(id),
+            _ => self.load_temp(id),
         }
     }
     /// The same for vector registers.

@@ -97,9 +97,8 @@ impl Compiler<'_> {
     /// Cold path of an inline op: operands are in host registers, the result
     /// goes to `to`; nothing else changes.
     pub(super) fn eval_call(&mut self, i: &Inst, operands: &[Host; 3], to: Host) {
-        for n in 0..i.op.arity() {
+        for (n, &h) in operands.iter().enumerate().take(i.op.arity()) {
             let t = self.inst(i.args[n]).ty;
-            let h = operands[n];
             if h >= X {
                 self.store_operand(t, h - X, n);
             } else {

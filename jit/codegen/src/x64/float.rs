@@ -50,8 +50,8 @@ impl Compiler<'_> {
                 true
             }
             Op::fcvt => self.fcvt(id, i, from),
-            Op::fcvt_int => self.to_int(id, i, from),
-            Op::fcvt_s | Op::fcvt_u => self.from_int(id, i, from),
+            Op::fcvt_int => self.float_to_int(id, i, from),
+            Op::fcvt_s | Op::fcvt_u => self.int_to_float(id, i, from),
             Op::fround | Op::froundx => self.round(id, i),
             Op::bitcast => self.bitcast(id, i),
             Op::fbox if from == Type::F32 => {
@@ -149,9 +149,9 @@ impl Compiler<'_> {
     /// The registers of up to three operands.
     fn operand_regs(&mut self, i: &Inst) -> [Host; 3] {
         let mut regs = [0; 3];
-        for n in 0..i.op.arity() {
-            let vec = self.inst(i.args[n]).ty.is_vec();
-            regs[n] = self.reg(i.args[n]) + if vec { X } else { 0 };
+        for (r, &arg) in regs.iter_mut().zip(&i.args).take(i.op.arity()) {
+            let vec = self.inst(arg).ty.is_vec();
+            *r = self.reg(arg) + if vec { X } else { 0 };
         }
         regs
     }
@@ -298,7 +298,7 @@ impl Compiler<'_> {
         true
     }
 
-    fn to_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+    fn float_to_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
         let p = FpInt::of(i);
         let w = if i.ty == Type::I64 { W::Q } else { W::D };
         let direct = matches!(p.fp.rm, Round::Tz | Round::Dyn);
@@ -369,7 +369,7 @@ impl Compiler<'_> {
         m
     }
 
-    fn from_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+    fn int_to_float(&mut self, id: u16, i: &Inst, from: Type) -> bool {
         if !Self::dynamic(i) {
             return false;
         }

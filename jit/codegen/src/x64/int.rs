@@ -50,13 +50,13 @@ impl Compiler<'_> {
             }
             Op::zext => self.zext(id, i),
             Op::trunc => self.alias(id, i.args[0]),
-            Op::clz => self.count(id, i, 0xf3_0f_00bd),
-            Op::ctz => self.count(id, i, 0xf3_0f_00bc),
-            Op::ctpop => self.count(id, i, 0xf3_0f_00b8),
+            Op::clz => self.count(id, i, 0xf300_00bd),
+            Op::ctz => self.count(id, i, 0xf300_00bc),
+            Op::ctpop => self.count(id, i, 0xf300_00b8),
             Op::smin | Op::smax | Op::umin | Op::umax => self.min_max(id, i),
             Op::adc | Op::sbc => {
                 self.with_carry(i.op == Op::sbc, wide(i.ty), &i.args, RAX);
-                self.from_temp(id, i);
+                self.result_from_temp(id, i);
             }
             Op::boolint | Op::fl_unpack => self.boolint(id),
             _ => return false,
@@ -70,7 +70,7 @@ impl Compiler<'_> {
         self.finish(id, d);
     }
     /// The result is in the temporary, the operands are not needed any more.
-    pub(super) fn from_temp(&mut self, id: u16, i: &Inst) {
+    pub(super) fn result_from_temp(&mut self, id: u16, i: &Inst) {
         self.unlock_all();
         self.done_all(i);
         let d = self.dest(id, None);
@@ -182,7 +182,7 @@ impl Compiler<'_> {
         self.load_into(i.args[1], RAX);
         self.a.f7(2, w, Rm::R(RAX));
         self.a.alu(if i.op == Op::orc { Alu::Or } else { Alu::Xor }, w, RAX, x);
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn mul(&mut self, id: u16, i: &Inst) {
@@ -241,7 +241,7 @@ impl Compiler<'_> {
             self.a.vex(vex_w(MULX_D, w), RAX, RAX, Rm::R(b));
             self.a.alu(Alu::Sub, w, RAX, Rm::M(m));
         }
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
     /// `h` holds an operand that the op destroys: its value moves elsewhere if
     /// it is needed after this op.
@@ -316,7 +316,7 @@ impl Compiler<'_> {
             );
         }
         self.a.bind(end);
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn shift(&mut self, id: u16, i: &Inst) {
@@ -366,7 +366,7 @@ impl Compiler<'_> {
                 self.a.mov(W::D, RCX, ns);
             }
             self.a.op(w, 0xd3, u8::from(i.op == Op::rotr), Rm::R(RAX), false);
-            self.from_temp(id, i);
+            self.result_from_temp(id, i);
             return;
         }
         let ns = self.reg(n);
@@ -429,7 +429,7 @@ impl Compiler<'_> {
             self.a.op(w, 0x0fac, hi, Rm::R(RAX), false);
             self.a.b(i.imm as u8);
         }
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn deposit(&mut self, id: u16, i: &Inst) {
@@ -466,7 +466,7 @@ impl Compiler<'_> {
             self.a.shift_imm(0, w, RAX, pos);
         }
         self.a.alu(Alu::Or, w, RAX, Rm::M(m));
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn zext(&mut self, id: u16, i: &Inst) {
@@ -511,7 +511,7 @@ impl Compiler<'_> {
         let s = self.rm(i.args[0]);
         self.done_all(i);
         let d = self.dest(id, reg_of(s));
-        self.a.op(wide(i.ty), (op & 0xff00_0000) | 0x0f00 | (op & 0xff), d, s, false);
+        self.a.op(wide(i.ty), op | 0x0f00, d, s, false);
         self.computed(id, d);
     }
 
@@ -528,7 +528,7 @@ impl Compiler<'_> {
         };
         self.a.mov(w, RAX, x);
         self.a.cmov(c, w, RAX, Rm::R(y));
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 }
 

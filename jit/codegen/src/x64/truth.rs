@@ -146,23 +146,23 @@ impl Compiler<'_> {
             (Some(Rm::R(r)), Some(m)) => self.flags_op(a, w, r, m),
             (Some(Rm::M(m)), Some(Rm::R(r))) => self.flags_op_mem(a, w, m, r),
             (Some(Rm::M(_)) | None, Some(m)) => {
-                let r = self.to_temp(x);
+                let r = self.load_temp(x);
                 self.flags_op(a, w, r, m);
             }
             (Some(Rm::R(r)), None) => {
-                let t = self.to_temp(y);
+                let t = self.load_temp(y);
                 self.flags_op(a, w, r, Rm::R(t));
             }
             (Some(Rm::M(m)), None) => {
-                let t = self.to_temp(y);
+                let t = self.load_temp(y);
                 self.flags_op_mem(a, w, m, t);
             }
             (None, None) => {
                 // Two constants that do not fit: through the scratch memory.
                 let m = at(RBP, self.lay.fallback());
-                let t = self.to_temp(y);
+                let t = self.load_temp(y);
                 self.a.st(W::Q, m, t);
-                let r = self.to_temp(x);
+                let r = self.load_temp(x);
                 self.flags_op(a, w, r, Rm::M(m));
             }
         }
@@ -187,7 +187,7 @@ impl Compiler<'_> {
     fn place_of(&mut self, id: u16, loc: Loc) -> Rm {
         match self.place_or(id, loc) {
             Some(m) => m,
-            None => Rm::R(self.to_temp(id)),
+            None => Rm::R(self.load_temp(id)),
         }
     }
 
@@ -260,7 +260,7 @@ impl Compiler<'_> {
                 self.a.test(w, r, Rm::R(r));
             }
             Op::fl_add => {
-                self.to_temp(i.args[0]);
+                self.load_temp(i.args[0]);
                 self.temp_op(Alu::Add, w, i.args[1]);
             }
             Op::fl_adc | Op::fl_sbc => self.with_carry(i.op == Op::fl_sbc, w, &i.args, RAX),
