@@ -132,8 +132,8 @@ fn display_follows_templates() {
     assert_eq!(text(0x0712_0001), "shl r1, r2, 15");
     assert_eq!(text(0x8012_3456), "big 0x123456");
     assert_eq!(text(0x8100_00ab), "brk 0xab:24 {00ab}");
-    assert_eq!(text(0b0_01_0_00001_00_0_01_10), "addi r9, r9, 1");
-    assert_eq!(text(0b0_01_0_00000_00_1_01_10), "addi r9, r9, -32");
+    assert_eq!(text(0x2086), "addi r9, r9, 1");
+    assert_eq!(text(0x2016), "addi r9, r9, -32");
     assert_eq!(text(0x3002), "yield");
 }
 
@@ -190,8 +190,8 @@ fn dispatcher_calls_the_lifter_and_expands_short_forms() {
         b.0.into_inner()
     };
     assert_eq!(lift(0x0112_0005), "addi Ri { rd: 1, rs: 2, imm: 5 }");
-    assert_eq!(lift(0b0_01_0_00001_00_0_01_10), "addi Ri { rd: 9, rs: 9, imm: 1 }");
+    assert_eq!(lift(0x2086), "addi Ri { rd: 9, rs: 9, imm: 1 }");
     assert_eq!(lift(0x3002), "yield");
-    let short = decode(0b0_01_0_00001_00_0_01_10, &ALL).expect("decodes");
+    let short = decode(0x2086, &ALL).expect("decodes");
     assert_eq!(short.expand().name(), "addi");
 }

@@ -36,7 +36,9 @@ impl Compiler<'_> {
             Op::mul => self.mul(id, i),
             Op::mulhu | Op::mulhs | Op::mulhsu => self.mulh(id, i),
             Op::divu | Op::divs | Op::remu | Op::rems => self.divide(id, i),
-            Op::neg | Op::not => self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d))),
+            Op::neg | Op::not => {
+                self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d)))
+            }
             Op::bswap => self.one(id, i, |c, w, d| c.a.bswap(w, d)),
             Op::shl | Op::shr | Op::sar | Op::rotr | Op::rotl => self.shift(id, i),
             Op::extract | Op::sextract => self.extract(id, i),
@@ -302,7 +304,16 @@ impl Compiler<'_> {
         self.a.bind(zero);
         if !rem {
             let ones = DivZero::from_u8(i.aux) == DivZero::Ones;
-            self.a.movi(RAX, if !ones { 0 } else if w == W::Q { u64::MAX } else { 0xffff_ffff });
+            self.a.movi(
+                RAX,
+                if !ones {
+                    0
+                } else if w == W::Q {
+                    u64::MAX
+                } else {
+                    0xffff_ffff
+                },
+            );
         }
         self.a.bind(end);
         self.from_temp(id, i);
@@ -322,7 +333,8 @@ impl Compiler<'_> {
                     let c = if i.op == Op::rotl { (bits as u8 - c) % bits as u8 } else { c };
                     self.a.vex_imm(vex_w(RORX_D, w), d, 0, xs, c);
                 }
-                _ if c == 0 => self.move_in(w, d, xs),
+                // Also where nothing moves: bits 63:32 become zero.
+                _ if c == 0 => self.a.op(w, 0x8b, d, xs, false),
                 Op::shl if c <= 3 && matches!(xs, Rm::R(r) if r != d) => {
                     let Rm::R(r) = xs else { return };
                     if c == 1 {
@@ -383,7 +395,8 @@ impl Compiler<'_> {
             (0, 8, true) => self.a.movsx(w, 1, d, s),
             (0, 16, true) => self.a.movsx(w, 2, d, s),
             (0, 32, false) => self.a.op(W::D, 0x8b, d, s, false),
-            (0, 32, true) => self.a.movsxd(d, s),
+            (0, 32, true) if w == W::Q => self.a.movsxd(d, s),
+            (0, _, _) if len == width => self.a.op(w, 0x8b, d, s, false),
             (0, _, false) if len < 31 => {
                 self.move_in(W::D, d, s);
                 self.a.alu_imm(Alu::And, W::D, Rm::R(d), (1i32 << len) - 1);
@@ -437,7 +450,8 @@ impl Compiler<'_> {
         let m = at(super::enc::RBP, self.lay.fallback());
         self.a.st(W::Q, m, RAX);
         self.move_in(w, RAX, x);
-        let imm = if w == W::D { Some(keep as u32 as i32) } else { i32::try_from(keep as i64).ok() };
+        let imm =
+            if w == W::D { Some(keep as u32 as i32) } else { i32::try_from(keep as i64).ok() };
         if let Some(v) = imm {
             self.a.alu_imm(Alu::And, w, Rm::R(RAX), v);
         } else {

@@ -114,7 +114,9 @@ impl Compiler<'_> {
         // elsewhere it might be skipped, or come behind a look at the flags.
         let next = self.r.insts.get(usize::from(id) + 1);
         let at_once = v.uses == 1
-            && next.is_some_and(|n| n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond));
+            && next.is_some_and(|n| {
+                n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond)
+            });
         if fp && !at_once {
             self.float_compare(id, false);
         }
@@ -216,7 +218,10 @@ impl Compiler<'_> {
                 Some(if matches!(i.op, Op::fl_sub | Op::fl_sbc) {
                     Truth::One(after_sub(c))
                 } else if i.op == Op::fl_logic && matches!(c, FlagCond::Hi | FlagCond::Ls) {
-                    Truth::One(after_add(if c == FlagCond::Hi { FlagCond::Cs } else { FlagCond::Cc }).one())
+                    Truth::One(
+                        after_add(if c == FlagCond::Hi { FlagCond::Cs } else { FlagCond::Cc })
+                            .one(),
+                    )
                 } else {
                     after_add(c)
                 })
@@ -380,9 +385,13 @@ impl Compiler<'_> {
                 }
             }
             Op::bxor => {
-                self.materialize(id, RAX);
-                self.a.test(W::D, RAX, Rm::R(RAX));
-                self.a.jcc(if want { cc::NE } else { cc::E }, l);
+                let (turned, end) = (self.a.label(), self.a.label());
+                self.branch(i.args[0], true, turned);
+                self.branch(i.args[1], want, l);
+                self.a.jmp(end);
+                self.a.bind(turned);
+                self.branch(i.args[1], !want, l);
+                self.a.bind(end);
             }
             Op::fl_cond => self.branch_flags(i.args[0], FlagCond::from_u8(i.aux), want, l),
             _ => {
@@ -423,15 +432,6 @@ impl Compiler<'_> {
         let i = self.inst(id);
         if i.ty == Type::Flags {
             self.pack_flags(id);
-            self.a.mov(W::D, h, RAX);
-            return;
-        }
-        if i.op == Op::bxor {
-            let m = at(RBP, self.lay.fallback() + 32);
-            self.materialize(i.args[0], RAX);
-            self.a.st(W::D, m, RAX);
-            self.materialize(i.args[1], RAX);
-            self.a.alu(Alu::Xor, W::D, RAX, Rm::M(m));
             self.a.mov(W::D, h, RAX);
             return;
         }
