@@ -188,8 +188,8 @@ fn compare(
     while !tests.is_empty() {
         let program = cli.work.join(format!("{}-{batch}", guest.name));
         assemble(guest, &tests, &states, &program)?;
-        let reference = output(Command::new(&cli.reference).args(["-cpu", "max"]).arg(&program))?;
-        let judged = output(Command::new(&cli.runner).arg(&program))?;
+        let reference = output(limited(&cli.reference).args(["-cpu", "max"]).arg(&program))?;
+        let judged = output(limited(&cli.runner).arg(&program))?;
         let size = guest.state_size;
         for (index, test) in tests.iter().enumerate() {
             let piece = |all: &[u8]| all.get(index * size..(index + 1) * size).map(<[u8]>::to_vec);
@@ -244,6 +244,13 @@ fn assemble(guest: &Guest, tests: &[Test], states: &[Vec<u8>], program: &Path) -
         bail!("assembling {} failed:\n{}", source.display(), String::from_utf8_lossy(&out.stderr));
     }
     Ok(())
+}
+
+/// A command that is killed when it hangs; what it wrote until then still counts.
+fn limited(program: &Path) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--signal=KILL", "60"]).arg(program);
+    command
 }
 
 /// Standard output of a program, however it ends.
