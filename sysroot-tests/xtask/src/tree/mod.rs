@@ -145,7 +145,7 @@ fn unsafe_files(sources: &[Source], listed: &BTreeSet<String>) -> Vec<String> {
 /// Whether a file opens unsafe code for itself with a reason.
 fn says_why(text: &str) -> bool {
     let text: String = text.split_whitespace().collect();
-    text.contains("#![expect(unsafe_code,reason=")
+    ["#![", "#["].iter().any(|open| text.contains(&format!("{open}expect(unsafe_code,reason=")))
 }
 
 /// `target_arch` only where host code lives.
