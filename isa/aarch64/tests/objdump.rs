@@ -2,7 +2,6 @@
 //!
 //! Libraries come from the cross compiler's folder and from `$REMU_CACHE/sysroots/aarch64`
 //! (default `~/.cache/remu`). Without a cross objdump the tests say so, and fail under `CI=true`.
-#![expect(missing_docs, reason = "a test")]
 
 use remu_aarch64::{decode, features::Features, fmt};
 use std::collections::BTreeMap;

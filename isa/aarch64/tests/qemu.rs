@@ -339,7 +339,7 @@ fn instances(random: &mut Random, memory: bool, count: usize, fpcr: u64) -> Vec<
                 }),
                 nzcv: random.next() & 0xf000_0000,
                 fpsr: 0,
-                fpcr: if random.next() % 4 == 0 { random.next() & fpcr } else { 0 },
+                fpcr: if random.next().is_multiple_of(4) { random.next() & fpcr } else { 0 },
             };
             if memory {
                 input.x[26] = random.next() % 60;
@@ -349,7 +349,7 @@ fn instances(random: &mut Random, memory: bool, count: usize, fpcr: u64) -> Vec<
             let mut memory: Vec<u8> =
                 (0..bytes / 8).flat_map(|_| random.value().to_le_bytes()).collect();
             // Now and then a comparison succeeds.
-            if memory.len() > MEMORY / 2 && random.next() % 2 == 0 {
+            if memory.len() > MEMORY / 2 && random.next().is_multiple_of(2) {
                 let rs = (word >> 16 & 31) as usize;
                 for n in 0..2 {
                     let x = input.x.get(rs + n).copied().unwrap_or(0);

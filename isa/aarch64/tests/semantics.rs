@@ -107,17 +107,20 @@ fn pairs_of_doublewords_are_exchanged() {
     m.memory.bytes[..8].copy_from_slice(&0xf0f0u64.to_le_bytes());
     m.memory.bytes[8..16].copy_from_slice(&7u64.to_le_bytes());
     m.set_x(0, DATA);
-    (m.set_x(1, 0x0ff0), m.set_x(2, 5));
+    m.set_x(1, 0x0ff0);
+    m.set_x(2, 5);
     m.next(0x1922_1001); // ldclrp x1, x2, [x0]
     assert_eq!((m.x(1), m.x(2)), (0xf0f0, 7));
     let memory = |m: &Machine, at: usize| {
         u64::from_le_bytes(m.memory.bytes[at..at + 8].try_into().unwrap_or_default())
     };
     assert_eq!((memory(&m, 0), memory(&m, 8)), (0xf000, 2));
-    (m.set_x(1, 1), m.set_x(2, 8));
+    m.set_x(1, 1);
+    m.set_x(2, 8);
     m.next(0x1922_3001); // ldsetp x1, x2, [x0]
     assert_eq!((memory(&m, 0), memory(&m, 8)), (0xf001, 10));
-    (m.set_x(1, 11), m.set_x(2, 12));
+    m.set_x(1, 11);
+    m.set_x(2, 12);
     m.next(0x1922_8001); // swpp x1, x2, [x0]
     assert_eq!((m.x(1), m.x(2), memory(&m, 0), memory(&m, 8)), (0xf001, 10, 11, 12));
 }
@@ -141,7 +144,8 @@ fn short_common_sequences() {
 fn authentication_undoes_signing_and_refuses_others() {
     let mut m = Machine::new();
     let pointer = 0x0000_7fff_1234_5670;
-    (m.set_x(30, pointer), m.set_x(31, 0x7ff0));
+    m.set_x(30, pointer);
+    m.set_x(31, 0x7ff0);
     m.next(0xd503_233f); // paciasp
     let signed = m.x(30);
     assert_eq!(signed & 0xff80_ffff_ffff_ffff, pointer);
