@@ -74,7 +74,7 @@ impl Parts {
         }
     }
     fn pack(&self, sign: u64, exponent: i64, fraction: u64) -> u64 {
-        let top = sign * (self.max as u64 + 1) | exponent as u64;
+        let top = (sign * (self.max as u64 + 1)) | exponent as u64;
         top << self.fraction_bits | fraction
     }
     fn default_nan(&self) -> u64 {

@@ -234,7 +234,7 @@ mod tests {
         let mut key = text ^ fk;
         let mut state = text;
         for round in 0..8u32 {
-            let ck = |i: u32| (0..4).fold(0u32, |v, j| v << 8 | ((4 * i + j) * 7 & 0xff));
+            let ck = |i: u32| (0..4).fold(0u32, |v, j| v << 8 | (((4 * i + j) * 7) & 0xff));
             let constants = vector([0, 1, 2, 3].map(|i| ck(4 * round + i)));
             key = sm4ekey([key, constants, 0], 0);
             state = sm4e([state, key, 0], 0);

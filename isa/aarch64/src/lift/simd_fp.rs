@@ -502,8 +502,13 @@ pub fn ursqrte(l: &Lift, a: args::Vv) {
     estimated(l, a, estimate::UNSIGNED_ROOT);
 }
 
-/// A half as a single. A NaN stays signalling, as the fused operation must see it.
+/// A half as a single, as `FPMulAddH` unpacks it: a NaN stays signalling, and
+/// FPCR.FZ16, which conversions ignore, flushes denormals.
 fn single(l: &Lift, h: Val) -> Val {
+    let fz16 = l.and(l.get(crate::state::slots::fpcr(0)), l.c32(1 << 19));
+    let tiny = l.icmp(h, l.c32(0x7c00), Cond::TstEq);
+    let flush = l.band(tiny, l.icmp(fz16, l.c32(0), Cond::Ne));
+    let h = l.movcond(flush, l.and(h, l.c32(0x8000)), h);
     let nan = l.icmp(l.and(h, l.c32(0x7fff)), l.c32(0x7c00), Cond::Gtu);
     let number = l.bitcast(l.movcond(nan, l.c32(0), h), Type::F16);
     let sign = l.shl_imm(l.and(h, l.c32(0x8000)), 16);
