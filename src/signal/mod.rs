@@ -40,19 +40,29 @@ fn default_action(signal: i32) -> Default {
     }
 }
 
+/// What a process does about one signal.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Entry {
+    /// The action now.
+    now: SigAction,
+    /// The last action with a handler. A signal that was taken came when there was one: it is
+    /// delivered to it even when the guest has returned to the default meanwhile.
+    handled: SigAction,
+}
+
 /// The actions of one process.
 pub(crate) struct Actions {
-    table: Mutex<[SigAction; SIGNALS + 1]>,
+    table: Mutex<[Entry; SIGNALS + 1]>,
 }
 
 impl Actions {
     /// The actions a program starts with: ignored signals stay ignored, the rest is default. The
     /// runner's own handlers for faults are in place afterwards.
     pub(crate) fn inherit() -> SysResult<Actions> {
-        let mut table = [SigAction::default(); SIGNALS + 1];
+        let mut table = [Entry::default(); SIGNALS + 1];
         for signal in 1..=SIGNALS as i32 {
             if host::is_ignored(signal) {
-                table[signal as usize].handler = IGNORE;
+                table[signal as usize].now.handler = IGNORE;
             }
         }
         for signal in FAULTS {
@@ -66,12 +76,20 @@ impl Actions {
         Actions { table: Mutex::new(*self.lock()) }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, [SigAction; SIGNALS + 1]> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, [Entry; SIGNALS + 1]> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, signal: i32) -> SigAction {
-        self.lock()[signal as usize]
+        self.lock()[signal as usize].now
+    }
+
+    /// The action for a signal that a handler of the runner took.
+    fn get_taken(&self, signal: i32) -> SigAction {
+        let entry = self.lock()[signal as usize];
+        let from_before = entry.now.handler <= IGNORE && entry.handled.handler > IGNORE;
+        // Fault signals always have the runner's handler, whatever the guest's action was.
+        if from_before && FAULT_BITS & bit(signal) == 0 { entry.handled } else { entry.now }
     }
 
     /// rt_sigaction(2).
@@ -80,12 +98,16 @@ impl Actions {
             return Err(Errno::EINVAL);
         }
         let mut table = self.lock();
-        let old = table[signal as usize];
+        let old = table[signal as usize].now;
         if let Some(new) = new {
             if UNBLOCKABLE & bit(signal) != 0 {
                 return Err(Errno::EINVAL);
             }
-            table[signal as usize] = SigAction { mask: new.mask & !UNBLOCKABLE, ..new };
+            let entry = &mut table[signal as usize];
+            entry.now = SigAction { mask: new.mask & !UNBLOCKABLE, ..new };
+            if new.handler > IGNORE {
+                entry.handled = entry.now;
+            }
             apply(signal, &new)?;
         }
         Ok(old)
@@ -104,7 +126,7 @@ impl Actions {
     pub(crate) fn before_exec(&self) {
         let table = self.lock();
         for signal in FAULTS {
-            let ignored = table[signal as usize].handler == IGNORE;
+            let ignored = table[signal as usize].now.handler == IGNORE;
             // Plain dispositions of valid signals are never refused.
             let _ = host::set_disposition(signal, u64::from(ignored), 0);
         }
@@ -362,7 +384,7 @@ impl Signals {
         if flags & libc::SA_NODEFER == 0 {
             self.mask |= bit(signal);
         }
-        if flags & libc::SA_RESETHAND != 0 {
+        if flags & libc::SA_RESETHAND != 0 && t.actions.get(signal) == action {
             let _ = t.actions.set(signal, Some(SigAction { handler: DEFAULT, ..action }));
         }
         Delivery::Continue

@@ -66,6 +66,11 @@ impl Task {
 
     fn system_call(&mut self) -> Option<End> {
         let regs = self.shared.regs;
+        if self.signals.state.waiting() {
+            // It came before the call: its handler runs first.
+            self.cpu.set_pc(self.cpu.pc().wrapping_sub(self.shared.os.syscall_len));
+            return None;
+        }
         let number = get(&self.cpu, regs.number);
         let args = regs.args.map(|r| get(&self.cpu, r));
         let abi = self.shared.abi;
