@@ -15,7 +15,8 @@ pub(crate) fn set_crash(on: bool) {
 /// Prints what `--stats` asks for.
 pub(crate) fn at_exit(task: &Task) {
     if task.shared.config.options.stats {
-        let text = format!("{}\n", task.shared.engine.stats());
+        let missed = remu_syscalls::stats::report();
+        let text = format!("{}\n{missed}", task.shared.engine.stats());
         crate::logging::write(text.as_bytes());
     }
 }

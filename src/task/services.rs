@@ -152,8 +152,8 @@ impl Process for Task {
         set & !host::FAULT_BITS
     }
 
-    fn resolve(&mut self, dirfd: i32, path: &CStr) -> Option<CString> {
-        self.shared.config.sysroot.resolve(dirfd, path, true)
+    fn resolve(&mut self, dirfd: i32, path: &CStr, follow: bool) -> Option<CString> {
+        self.shared.config.sysroot.resolve(dirfd, path, follow)
     }
 
     fn has_sysroot(&self) -> bool {

@@ -18,7 +18,7 @@ pub(crate) fn openat(
     if let Some(fd) = open_emulated(cx, path.0, u64::from(flags))? {
         return Ok(fd);
     }
-    let path = cx.host_path(dir.0, path.0);
+    let path = cx.host_path(dir.0, path.0, flags as i32 & libc::O_NOFOLLOW == 0);
     cx.blocking(libc::SYS_openat, [dir.0 as u64, path.ptr, flags.into(), mode.0.into(), 0, 0])
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn openat2(
         if let Some(fd) = open_emulated(cx, path.0, how_host.flags)? {
             return Ok(fd);
         }
-        cx.host_path(dir.0, path.0)
+        cx.host_path(dir.0, path.0, low as i32 & libc::O_NOFOLLOW == 0)
     } else {
         crate::context::HostPath { ptr: cx.mem().host(path.0), _owned: None }
     };
@@ -116,7 +116,8 @@ pub(crate) fn newfstatat(
     buf: kinds::Out,
     flags: kinds::AtFlags,
 ) -> SysResult<u64> {
-    let path = cx.host_path(dir.0, path.0);
+    let follow = flags.0 as i32 & libc::AT_SYMLINK_NOFOLLOW == 0;
+    let path = cx.host_path(dir.0, path.0, follow);
     let st = host::newfstatat(dir.0, path.ptr, flags.0.into())?;
     put_stat(cx, buf.0, &st)
 }
@@ -162,6 +163,6 @@ pub(crate) fn readlinkat(
         cx.mem().write_bytes(buf.0, &exe[..n])?;
         return Ok(n as u64);
     }
-    let path = cx.host_path(dir.0, path.0);
+    let path = cx.host_path(dir.0, path.0, false);
     cx.host(libc::SYS_readlinkat, [dir.0 as u64, path.ptr, cx.mem().host(buf.0), size.0, 0, 0])
 }

@@ -85,11 +85,11 @@ impl Context<'_> {
 
     /// The host's path for a guest path that is looked up for reading: the guest executable for
     /// `/proc/self/exe`, else through the `-L` prefix, else the guest's own pointer.
-    pub(crate) fn host_path(&mut self, dirfd: i32, addr: u64) -> HostPath {
+    pub(crate) fn host_path(&mut self, dirfd: i32, addr: u64, follow: bool) -> HostPath {
         let unchanged = HostPath { ptr: self.mem().host(addr), _owned: None };
         // An unreadable path is the host kernel's error to report.
         let Ok(path) = self.read_path(addr) else { return unchanged };
-        let owned = self.replaced_path(dirfd, &path);
+        let owned = self.replaced_path(dirfd, &path, follow);
         match owned {
             Some(p) => HostPath { ptr: p.as_ptr() as u64, _owned: Some(p) },
             None => unchanged,
@@ -97,10 +97,15 @@ impl Context<'_> {
     }
 
     /// The path to use instead of `path`, if any.
-    pub(crate) fn replaced_path(&mut self, dirfd: i32, path: &CStr) -> Option<CString> {
-        if crate::handlers::procfs::is_self_exe(path.to_bytes()) {
+    pub(crate) fn replaced_path(
+        &mut self,
+        dirfd: i32,
+        path: &CStr,
+        follow: bool,
+    ) -> Option<CString> {
+        if follow && crate::handlers::procfs::is_self_exe(path.to_bytes()) {
             return Some(self.process.exe_path().to_owned());
         }
-        if self.process.has_sysroot() { self.process.resolve(dirfd, path) } else { None }
+        if self.process.has_sysroot() { self.process.resolve(dirfd, path, follow) } else { None }
     }
 }

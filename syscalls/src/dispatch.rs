@@ -78,10 +78,18 @@ fn forward(process: &mut dyn Process, call: &Call, nr: i64, args: &[u64; 6]) -> 
 fn forward_path(cx: &mut Context<'_>, nr: i64, args: &[u64; 6]) -> SysResult<u64> {
     let at = usize::from(cx.call.path.unwrap_or(0));
     let dirfd = if at > 0 { args[at - 1] as i32 } else { libc::AT_FDCWD };
-    let path = cx.host_path(dirfd, args[at]);
+    let path = cx.host_path(dirfd, args[at], follows(cx.call, args));
     let mut args = *args;
     args[at] = path.ptr;
     forward(cx.process, cx.call, nr, &args)
+}
+
+/// False where a link at the end of the path is itself the object: the `l` forms of the extended
+/// attribute calls, and `AT_SYMLINK_NOFOLLOW`.
+fn follows(call: &Call, args: &[u64; 6]) -> bool {
+    let flags = call.args.iter().position(|a| a.name == "flags").map_or(0, |i| args[i]);
+    !matches!(call.name, "lgetxattr" | "llistxattr")
+        && flags & libc::AT_SYMLINK_NOFOLLOW as u64 == 0
 }
 
 /// Asks the runner to open every buffer the call writes; true when that changed anything.

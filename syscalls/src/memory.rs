@@ -23,7 +23,7 @@ pub trait Plain: Copy + Default {
 }
 
 /// Longest value that [`GuestMemory::read`] and [`GuestMemory::write`] move, in bytes.
-pub const MAX_PLAIN: usize = 1024;
+pub const MAX_PLAIN: usize = 256;
 
 impl GuestMemory {
     /// Host address of a guest address. The memory there may be unmapped.
@@ -43,6 +43,7 @@ impl GuestMemory {
 
     /// Reads one value.
     pub fn read<T: Plain>(self, addr: u64) -> SysResult<T> {
+        const { assert!(T::SIZE <= MAX_PLAIN) };
         let mut buf = [0; MAX_PLAIN];
         self.read_bytes(addr, &mut buf[..T::SIZE])?;
         Ok(T::load(&buf[..T::SIZE]))
@@ -50,6 +51,7 @@ impl GuestMemory {
 
     /// Writes one value.
     pub fn write<T: Plain>(self, addr: u64, value: &T) -> SysResult<()> {
+        const { assert!(T::SIZE <= MAX_PLAIN) };
         let mut buf = [0; MAX_PLAIN];
         value.store(&mut buf[..T::SIZE]);
         self.write_bytes(addr, &buf[..T::SIZE])

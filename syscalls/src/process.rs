@@ -226,9 +226,9 @@ pub trait Process {
 
     // ---- files and identity ----
     /// Host path for a guest path that is looked up for reading, through the `-L` prefix;
-    /// `None`: use the guest's path as it is.
-    fn resolve(&mut self, dirfd: i32, path: &CStr) -> Option<CString> {
-        let _ = (dirfd, path);
+    /// `None`: use the guest's path as it is. `follow` is false where a link itself is meant.
+    fn resolve(&mut self, dirfd: i32, path: &CStr, follow: bool) -> Option<CString> {
+        let _ = (dirfd, path, follow);
         None
     }
     /// True when [`Process::resolve`] can ever answer; lets path calls skip reading the path.

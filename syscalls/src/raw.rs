@@ -163,7 +163,7 @@ pub fn fault_fixup(rip: usize) -> Option<usize> {
 pub fn signal_fixup(rip: usize) -> Option<usize> {
     let begin = (&raw const remu_blocking_begin) as usize;
     let end = (&raw const remu_blocking_end) as usize;
-    (begin..end).contains(&rip).then(|| (&raw const remu_blocking_interrupted) as usize)
+    (begin..end).contains(&rip).then_some((&raw const remu_blocking_interrupted) as usize)
 }
 
 /// One host system call by number, raw kernel result (negative error numbers).

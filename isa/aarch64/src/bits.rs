@@ -62,3 +62,20 @@ pub(crate) fn expand_f16(imm: u8) -> u16 {
     let exp = if i & 0x40 != 0 { 3 << 12 } else { 1 << 14 };
     (i & 0x80) << 8 | exp | (i & 0x3f) << 6
 }
+
+/// `AdvSIMDExpandImm`: the 64-bit constant, before MVNI or BIC inverts it.
+pub(crate) fn modified(op: u8, cmode: u8, imm: u8) -> u64 {
+    let i = u64::from(imm);
+    let words = |v: u64| v << 32 | v;
+    let halves = |v: u64| words(v << 16 | v);
+    match cmode {
+        0..=7 => words(i << (8 * (cmode >> 1))),
+        8..=11 => halves(i << (8 * (cmode >> 1 & 1))),
+        12 => words(i << 8 | 0xff),
+        13 => words(i << 16 | 0xffff),
+        14 if op == 0 => i * 0x0101_0101_0101_0101,
+        14 => (0..8).filter(|n| imm >> n & 1 == 1).fold(0, |v, n| v | 0xff << (8 * n)),
+        _ if op == 0 => words(expand_f32(imm).into()),
+        _ => expand_f64(imm),
+    }
+}

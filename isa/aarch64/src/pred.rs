@@ -62,3 +62,31 @@ pub fn distinct(a: i64, b: i64) -> bool {
 pub fn ivau(a: &args::Sys) -> bool {
     (a.op1, a.crn, a.crm, a.op2) == (3, 7, 5, 1)
 }
+/// Lane size that `imm5` of a copy encodes.
+pub(crate) fn copy_size(imm: i64) -> i64 {
+    i64::from((imm as u64).trailing_zeros())
+}
+/// A copy of lanes that fit into the register.
+pub fn copy_ok(q: i64, imm: i64) -> bool {
+    imm & 15 != 0 && (q != 0 || imm & 7 != 0)
+}
+/// SMOV: bytes and halves to W, words too to X.
+pub fn smov_ok(q: i64, imm: i64) -> bool {
+    copy_size(imm) <= 1 + q
+}
+/// UMOV: bytes to words to W, doublewords to X.
+pub fn umov_ok(q: i64, imm: i64) -> bool {
+    if q == 1 { copy_size(imm) == 3 } else { copy_size(imm) < 3 }
+}
+/// UMOV of a word or doubleword is written as MOV.
+pub fn wide_elem(imm: i64) -> bool {
+    copy_size(imm) >= 2
+}
+/// A shift immediate whose lanes fit into the register.
+pub fn shift_imm(q: i64, imm: i64) -> bool {
+    imm >= 8 && (q == 1 || imm < 64)
+}
+/// A left shift by zero.
+pub fn no_shift(imm: i64) -> bool {
+    imm & (imm - 1) == 0
+}

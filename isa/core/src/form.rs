@@ -10,6 +10,12 @@ pub trait Fetch {
     /// Copies executable bytes at `addr` into `buf`; returns how many were
     /// there, less than asked for where they end.
     fn fetch(&mut self, addr: u64, buf: &mut [u8]) -> usize;
+    /// Whether code at `pc` was translated before. Where a call returns to such
+    /// code, the region ends there: lifting it again would save nothing.
+    fn translated(&self, pc: u64) -> bool {
+        let _ = pc;
+        false
+    }
 }
 
 /// Bounds of a region.
@@ -161,12 +167,10 @@ fn discover(
                     lead(scan.target, scan.target <= pc);
                     break;
                 }
-                Flow::Call | Flow::CallIndirect => {
-                    lead(next, false);
-                    break;
-                }
-                Flow::Exit => {
-                    lead(next, false);
+                Flow::Call | Flow::CallIndirect | Flow::Exit => {
+                    if !win.source.translated(next) {
+                        lead(next, false);
+                    }
                     break;
                 }
                 Flow::Indirect | Flow::Ret | Flow::Stop => break,

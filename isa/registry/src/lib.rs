@@ -3,7 +3,7 @@
 use remu_isa::Guest;
 
 /// Every guest.
-pub static GUESTS: [&Guest; 1] = [&remu_riscv::GUEST];
+pub static GUESTS: [&Guest; 2] = [&remu_aarch64::GUEST, &remu_riscv::GUEST];
 
 /// The guest of a name, spelled as QEMU spells it.
 pub fn by_name(name: &str) -> Option<&'static Guest> {

@@ -55,6 +55,10 @@ impl Layout {
     /// Non-zero while the thread is in translated code.
     pub const IN_CODE: i32 = Self::ENGINE + 56;
 
+    /// The guest address of empty entries of the lookup cache and of the empty
+    /// return stack; their host addresses lead to the engine, because a guest
+    /// may well jump there.
+    pub const NOWHERE: u64 = 1;
     /// Entries of the lookup cache.
     pub const CACHE_ENTRIES: usize = 4096;
     /// Bytes behind the state that translated code uses: spill slots, then

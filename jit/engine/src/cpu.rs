@@ -14,9 +14,6 @@ use crate::Engine;
 /// Bytes of the return stack; 16 for each guest call.
 const STACK: usize = 64 << 10;
 const PAGE: usize = 4096;
-/// A guest pc that no instruction has.
-const NOWHERE: u64 = 1;
-
 /// Mapping: state and scratch, cache, guard page, return stack, sentinel page.
 #[derive(Debug)]
 pub(crate) struct CpuMemory {
@@ -80,18 +77,22 @@ impl CpuMemory {
     fn cache(&self) -> &[(AtomicU64, AtomicU64)] {
         // SAFETY: the cache part of the mapping is aligned, as long as said,
         // and every access to it from Rust is atomic.
-        unsafe { core::slice::from_raw_parts(self.base.add(self.cache).cast(), Layout::CACHE_ENTRIES + 1) }
+        unsafe {
+            core::slice::from_raw_parts(self.base.add(self.cache).cast(), Layout::CACHE_ENTRIES + 1)
+        }
     }
     /// Empties the lookup cache; any thread may do so.
     pub(crate) fn clear_cache(&self) {
-        for (k, _) in &self.cache()[..Layout::CACHE_ENTRIES] {
-            k.store(NOWHERE, Ordering::Release);
+        let lookup = self.cache()[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+        for (k, v) in &self.cache()[..Layout::CACHE_ENTRIES] {
+            k.store(Layout::NOWHERE, Ordering::Release);
+            v.store(lookup, Ordering::Relaxed);
         }
     }
     pub(crate) fn remember(&self, layout: &Layout, pc: u64, host: u64) {
         let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
         let (k, v) = &self.cache()[i];
-        k.store(NOWHERE, Ordering::Relaxed);
+        k.store(Layout::NOWHERE, Ordering::Relaxed);
         v.store(host, Ordering::Relaxed);
         k.store(pc, Ordering::Release);
     }
@@ -99,7 +100,8 @@ impl CpuMemory {
         // The word holds the exit request below the kind.
         let w = self.word(Layout::EXIT_REQUEST);
         let kind = (k as u64) << 32;
-        let _ = w.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |v| Some(v & 0xffff_ffff | kind));
+        let _ =
+            w.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |v| Some(v & 0xffff_ffff | kind));
     }
     /// A 64-bit word of the state at a header offset.
     pub(crate) fn word(&self, offset: i32) -> &AtomicU64 {
@@ -138,17 +140,17 @@ impl Cpu {
         let layout = engine.layout();
         let mem = Arc::new(CpuMemory::new(layout)?);
         mem.word(Layout::CACHE).store(mem.base as u64 + mem.cache as u64, Ordering::Relaxed);
-        mem.clear_cache();
         let (last, target) = &mem.cache()[Layout::CACHE_ENTRIES];
         last.store(0, Ordering::Relaxed);
         target.store(engine.lookup_thunk(), Ordering::Relaxed);
+        mem.clear_cache();
         let top = mem.stack_top();
         mem.word(Layout::STACK_TOP).store(top, Ordering::Relaxed);
         mem.word(Layout::GUEST_RSP).store(top, Ordering::Relaxed);
-        // Sentinels: no guest pc equals them, so an empty stack never matches.
-        for n in 0..4 {
+        // Sentinels: a return that matches the empty stack leads back here.
+        for (n, v) in [engine.thunks.nowhere, Layout::NOWHERE].repeat(2).into_iter().enumerate() {
             // SAFETY: the page above the return stack belongs to the mapping.
-            unsafe { (top as *mut u64).add(n).write(NOWHERE) };
+            unsafe { (top as *mut u64).add(n).write(v) };
         }
         engine.register(&mem);
         Ok(Cpu { mem, key: Key(0), state_size: layout.size })
@@ -211,7 +213,11 @@ impl Cpu {
         // header's own words are skipped but for pc and floating-point state.
         unsafe {
             let (from, to) = (other.mem.base, self.mem.base);
-            core::ptr::copy_nonoverlapping(from.add(Header::SIZE), to.add(Header::SIZE), n - Header::SIZE);
+            core::ptr::copy_nonoverlapping(
+                from.add(Header::SIZE),
+                to.add(Header::SIZE),
+                n - Header::SIZE,
+            );
             core::ptr::copy_nonoverlapping(from.add(8), to.add(8), 8);
             core::ptr::copy_nonoverlapping(from.add(32), to.add(32), 8);
         }

@@ -29,8 +29,14 @@ impl Engine {
     /// Runs the processor from its pc until something happens that is not the
     /// engine's business. The pc and more are in the header then.
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
-        cpu.key = self.isa().key(cpu.state());
         let mem = cpu.mem.clone();
+        let key = self.isa().key(cpu.state());
+        if cpu.key != key {
+            // The lookup cache and the return stack lead to code for the old one.
+            cpu.key = key;
+            mem.clear_cache();
+            mem.word(Layout::GUEST_RSP).store(mem.stack_top(), Ordering::Relaxed);
+        }
         CURRENT.set(&raw const *mem);
         let request = &mem.header().exit_request;
         let kind = loop {
@@ -74,7 +80,8 @@ impl Engine {
             return ExitKind::Poll;
         }
         // SAFETY: the thunk was emitted for this signature and has the C ABI.
-        let enter: extern "C" fn(*mut u8, u64) -> u32 = unsafe { core::mem::transmute(self.thunks.enter) };
+        let enter: extern "C" fn(*mut u8, u64) -> u32 =
+            unsafe { core::mem::transmute(self.thunks.enter) };
         // In bounds: the state is followed by scratch memory.
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);

@@ -1,10 +1,10 @@
-//! The shared map from guest pc and key to host code. Readers take no lock.
+//! The shared map from guest pc and key to host code.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use remu_isa::Key;
 
-/// Marks a removed entry; odd, so no guest pc equals it.
+/// Marks a removed entry.
 const REMOVED: u64 = 1;
 
 /// Open addressing with linear probing. Writers hold the engine's lock.
@@ -14,8 +14,10 @@ pub(crate) struct Table {
     used: usize,
 }
 
+/// What a slot holds for a guest pc and key; user addresses leave the upper
+/// byte free. 0 and [`REMOVED`] name nothing: two addresses at the end of the
+/// address space, which are never found.
 fn name(pc: u64, key: Key) -> u64 {
-    // User addresses leave the upper byte free; 0 marks an empty slot.
     (pc ^ u64::from(key.0) << 56).wrapping_add(2)
 }
 
@@ -25,12 +27,16 @@ fn hash(n: u64) -> usize {
 
 impl Table {
     pub(crate) fn new(size: usize) -> Table {
-        let slots = (0..size.next_power_of_two()).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect();
+        let slots =
+            (0..size.next_power_of_two()).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect();
         Table { slots, used: 0 }
     }
     /// Host address of a guest pc.
     pub(crate) fn get(&self, pc: u64, key: Key) -> Option<u64> {
         let n = name(pc, key);
+        if n <= REMOVED {
+            return None;
+        }
         let mask = self.slots.len() - 1;
         let mut i = hash(n) & mask;
         loop {
@@ -42,25 +48,45 @@ impl Table {
             }
         }
     }
-    /// Adds an entry unless there is one; false if the table is full.
-    pub(crate) fn insert(&mut self, pc: u64, key: Key, host: u64) -> bool {
+    /// Adds an entry unless there is one. Grows when few slots are left, and
+    /// reuses those of removed entries.
+    pub(crate) fn insert(&mut self, pc: u64, key: Key, host: u64) {
         if self.used * 4 > self.slots.len() * 3 {
-            return false;
+            self.grow();
         }
         let n = name(pc, key);
+        if n > REMOVED {
+            self.insert_name(n, host);
+        }
+    }
+    fn insert_name(&mut self, n: u64, host: u64) {
         let mask = self.slots.len() - 1;
         let mut i = hash(n) & mask;
+        let mut free = None;
         loop {
-            let (k, v) = &self.slots[i];
-            match k.load(Ordering::Relaxed) {
-                0 => {
-                    v.store(host, Ordering::Relaxed);
-                    k.store(n, Ordering::Release);
-                    self.used += 1;
-                    return true;
-                }
-                k if k == n => return true,
-                _ => i = (i + 1) & mask,
+            match self.slots[i].0.load(Ordering::Relaxed) {
+                0 => break,
+                k if k == n => return,
+                REMOVED if free.is_none() => free = Some(i),
+                _ => {}
+            }
+            i = (i + 1) & mask;
+        }
+        if free.is_none() {
+            self.used += 1;
+        }
+        let (k, v) = &self.slots[free.unwrap_or(i)];
+        v.store(host, Ordering::Relaxed);
+        k.store(n, Ordering::Release);
+    }
+    /// Doubles the table and leaves removed entries behind.
+    fn grow(&mut self) {
+        let bigger = Table::new(self.slots.len() * 2);
+        let old = core::mem::replace(self, bigger);
+        for (k, v) in &old.slots {
+            let k = k.load(Ordering::Relaxed);
+            if k != 0 && k != REMOVED {
+                self.insert_name(k, v.load(Ordering::Relaxed));
             }
         }
     }
@@ -74,7 +100,7 @@ impl Table {
             match k.load(Ordering::Relaxed) {
                 0 => return,
                 k if k == n => {
-                    if v.load(Ordering::Relaxed) == host {
+                    if n > REMOVED && v.load(Ordering::Relaxed) == host {
                         self.slots[i].0.store(REMOVED, Ordering::Release);
                     }
                     return;
@@ -89,5 +115,30 @@ impl Table {
             k.store(0, Ordering::Relaxed);
         }
         self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_and_reuses() {
+        let mut t = Table::new(8);
+        for pc in 0..1000 {
+            t.insert(pc * 4, Key(0), pc);
+        }
+        assert!((0..1000).all(|pc| t.get(pc * 4, Key(0)) == Some(pc)));
+        assert_eq!((t.get(4, Key(1)), t.get(2, Key(0))), (None, None));
+        t.remove(8, Key(0), 2);
+        t.insert(u64::MAX, Key(0), 7);
+        assert_eq!((t.get(u64::MAX, Key(0)), t.get(u64::MAX - 1, Key(0))), (None, None));
+        t.insert(8, Key(0), 2);
+        let size = t.slots.len();
+        for n in 0..100_000 {
+            t.remove(8, Key(0), if n == 0 { 2 } else { n });
+            t.insert(8, Key(0), n + 1);
+        }
+        assert_eq!((t.get(8, Key(0)), t.slots.len()), (Some(100_000), size));
     }
 }

@@ -66,16 +66,10 @@ impl Process for Mock {
         match self.protected {
             Some((page, len)) if (page..page + len).contains(&addr) => {
                 // SAFETY: the page belongs to a Guest area.
-                assert_eq!(
-                    unsafe {
-                        libc::mprotect(
-                            page as *mut _,
-                            len as usize,
-                            libc::PROT_READ | libc::PROT_WRITE,
-                        )
-                    },
-                    0
-                );
+                let opened = unsafe {
+                    libc::mprotect(page as *mut _, len as usize, libc::PROT_READ | libc::PROT_WRITE)
+                };
+                assert_eq!(opened, 0);
                 self.protected = None;
                 true
             }
@@ -154,7 +148,7 @@ impl Process for Mock {
     fn end_temporary_mask(&mut self, end: MaskEnd) {
         self.masks.last_mut().expect("a mask was begun").1 = Some(end);
     }
-    fn resolve(&mut self, _: i32, path: &CStr) -> Option<CString> {
+    fn resolve(&mut self, _: i32, path: &CStr, _: bool) -> Option<CString> {
         let (from, to) = self.sysroot.as_ref()?;
         (path.to_str() == Ok(from)).then(|| CString::new(to.as_str()).expect("no zero"))
     }
@@ -240,10 +234,9 @@ impl Guest {
     /// Write-protects the whole area, as the runner does with translated code.
     pub(crate) fn protect(&self) {
         // SAFETY: the area is ours.
-        assert_eq!(
-            unsafe { libc::mprotect(self.base as *mut _, self.len as usize, libc::PROT_READ) },
-            0
-        );
+        let protected =
+            unsafe { libc::mprotect(self.base as *mut _, self.len as usize, libc::PROT_READ) };
+        assert_eq!(protected, 0);
     }
 }
 

@@ -10,7 +10,7 @@ impl Rng {
         Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -18,7 +18,7 @@ impl Rng {
     }
     /// A number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 33) as usize % n
+        (self.draw() >> 33) as usize % n
     }
     /// An element.
     pub fn pick<T: Copy>(&mut self, list: &[T]) -> T {
@@ -40,10 +40,10 @@ impl Rng {
         ];
         match self.below(6) {
             0 => self.pick(&LIMITS),
-            1 => self.next() as i8 as u64,
-            2 => self.next() as i32 as u64,
+            1 => self.draw() as i8 as u64,
+            2 => self.draw() as i32 as u64,
             3 => 1 << self.below(64),
-            _ => self.next(),
+            _ => self.draw(),
         }
     }
     /// Bits of a double, or of a narrower number with the upper bits set.
@@ -84,13 +84,13 @@ impl Rng {
             0 => self.pick(&DOUBLES),
             1 => single(self.pick(&SINGLES)),
             2 => half(self.pick(&HALVES)),
-            3 => ((self.next() as i32 as f64) / 16.0).to_bits(),
-            4 => single(((self.next() as i16 as f32) / 16.0).to_bits()),
-            5 => single(self.next() as u32),
-            6 => half(self.next() as u16),
+            3 => ((self.draw() as i32 as f64) / 16.0).to_bits(),
+            4 => single(((self.draw() as i16 as f32) / 16.0).to_bits()),
+            5 => single(self.draw() as u32),
+            6 => half(self.draw() as u16),
             // Near the largest and smallest of both formats.
-            7 => ((self.next() % 3) << 62) | (0x380 + self.next() % 3) << 52 | self.next() >> 12,
-            _ => self.next(),
+            7 => ((self.draw() % 3) << 62) | (0x380 + self.draw() % 3) << 52 | self.draw() >> 12,
+            _ => self.draw(),
         }
     }
 }

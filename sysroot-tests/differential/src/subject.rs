@@ -40,7 +40,7 @@ impl Subject {
     /// A random instance of a row; `None` if it may not be compared.
     pub fn instance(&self, rng: &mut Rng, row: &Row) -> Option<u32> {
         let all = if row.len == 2 { 0xffff } else { u32::MAX };
-        let mut word = row.value | rng.next() as u32 & !row.mask & all;
+        let mut word = row.value | rng.draw() as u32 & !row.mask & all;
         (self.accept)(rng, row, &mut word).then_some(word)
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::arch::Arch;
 use crate::programs::{self, RunnerKind};
-use crate::{cache, cmd, fuzz, oracle, setup, sysroot, tree};
+use crate::{cache, cmd, direct, fuzz, oracle, setup, sysroot, tree};
 
 /// A stage: its name, what must exist in the repository for it to apply, and what it does.
 struct Stage {
@@ -25,6 +25,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "sysroots",     needs: "",                               run: sysroots },
     Stage { name: "tests",        needs: "",                               run: tests },
     Stage { name: "build",        needs: "src/bin",                        run: build },
+    Stage { name: "differential", needs: "src/bin",                        run: differential },
     Stage { name: "programs",     needs: "src/bin",                        run: programs },
     Stage { name: "bad input",    needs: "src/bin",                        run: bad_input },
 ];
@@ -36,7 +37,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
     let mut summary = Vec::new();
     for stage in STAGES.iter().filter(|s| only.is_none_or(|o| o == s.name)) {
         if !root.join(stage.needs).exists() {
-            summary.push(format!("{:<10} not yet: {} does not exist", stage.name, stage.needs));
+            summary.push(format!("{:<12} not yet: {} does not exist", stage.name, stage.needs));
             continue;
         }
         println!("== {}", stage.name);
@@ -46,12 +47,12 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
         match result {
             Ok(()) => {
                 passed += 1;
-                summary.push(format!("{:<10} ok, {seconds} s", stage.name));
+                summary.push(format!("{:<12} ok, {seconds} s", stage.name));
             }
             Err(error) => {
                 println!("{}: {error:#}", stage.name);
                 failed.push(stage.name);
-                summary.push(format!("{:<10} FAILED, {seconds} s", stage.name));
+                summary.push(format!("{:<12} FAILED, {seconds} s", stage.name));
             }
         }
     }
@@ -107,10 +108,23 @@ fn build() -> Result<()> {
     cargo(&["build", "--release", "--workspace", "--bins", "--exclude", "xtask"])
 }
 
+fn differential() -> Result<()> {
+    every_guest(|guest| direct::differential(guest, 200, 1, None))
+}
+
+/// Calls `check` for each guest, also after one has failed.
+fn every_guest(check: impl Fn(Arch) -> Result<()>) -> Result<()> {
+    let failed: Vec<_> = Arch::GUESTS
+        .iter()
+        .filter_map(|&g| check(g).err().map(|e| format!("{g}: {e:#}")))
+        .collect();
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("; ")) }
+}
+
 fn programs() -> Result<()> {
     programs::run(&programs::Options::with_runner(RunnerKind::Remu))
 }
 
 fn bad_input() -> Result<()> {
-    Arch::GUESTS.iter().try_for_each(|&guest| fuzz::bad_input(guest, 300, 1, None))
+    every_guest(|guest| fuzz::bad_input(guest, 300, 1, None))
 }

@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod ci;
 mod cmd;
+mod direct;
 mod fuzz;
 mod jail;
 mod oracle;
@@ -50,6 +51,28 @@ enum Command {
     },
     /// Fetch the newest qemu-user that Debian serves and print path and version.
     Oracle,
+    /// Run a program of a sysroot under remu: everything it needs is made when missing.
+    Run {
+        /// Guest architecture.
+        arch: Arch,
+        /// Program, as a path inside the sysroot, and its arguments.
+        #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true)]
+        program: Vec<String>,
+    },
+    /// Compare random instructions with qemu-user.
+    Differential {
+        /// Guest architecture.
+        arch: Arch,
+        /// Instances per row.
+        #[arg(long, default_value_t = 200)]
+        count: usize,
+        /// Names the run.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Only rows whose name contains this.
+        #[arg(long)]
+        row: Option<String>,
+    },
     /// Run real programs and compare output and exit status.
     Programs(programs::Options),
     /// Run broken programs, which must end in a clear message.
@@ -104,6 +127,10 @@ fn run() -> Result<()> {
         Command::Programs(options) => programs::run(&options),
         Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
         Command::Bench(options) => bench::run(&options),
+        Command::Run { arch, program } => direct::run(arch, &program),
+        Command::Differential { arch, count, seed, row } => {
+            direct::differential(arch, count, seed, row.as_deref())
+        }
         Command::CheckTree => tree::run(),
         Command::Ci { stage } => ci::run(stage.as_deref()),
         Command::JailOuter { spec } => jail::outer(&spec),

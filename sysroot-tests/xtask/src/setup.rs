@@ -28,6 +28,16 @@ const TOOLS: &[Tool] = &[
     Tool { program: "aarch64-linux-gnu-objdump",  package: "binutils-aarch64-linux-gnu" },
 ];
 
+/// As [`run`], without a word if nothing is missing.
+pub(crate) fn run_quietly() -> Result<()> {
+    if missing().is_empty() { Ok(()) } else { run() }
+}
+
+/// Packages of the tools that are not on the search path.
+fn missing() -> Vec<&'static str> {
+    TOOLS.iter().filter(|t| !cmd::on_path(t.program)).map(|t| t.package).collect()
+}
+
 /// Installs what is missing when root; otherwise says what to install.
 pub(crate) fn run() -> Result<()> {
     let missing: Vec<_> =

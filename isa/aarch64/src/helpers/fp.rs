@@ -59,7 +59,7 @@ pub(crate) extern "C" fn fjcvtzs(_: *mut u8, a: u64, _: u64, _: u64) -> u64 {
         _ => 0,
     };
     let value = if a >> 63 == 1 { magnitude.wrapping_neg() } else { magnitude };
-    let fits = truncated >= -2147483648.0 && truncated <= 2147483647.0;
+    let fits = (-2147483648.0..=2147483647.0).contains(&truncated);
     let flags = match fits {
         false => INVALID,
         true if truncated != x => INEXACT,

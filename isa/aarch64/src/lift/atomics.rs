@@ -107,7 +107,7 @@ pub fn stllr(l: &Lift, a: args::Ord) {
 
 /// FEAT_LSE2 lets these be unaligned inside 16 bytes.
 fn at(a: args::Ordimm, order: Order) -> Addr {
-    Addr { mem: MemOp::unsigned(a.sz), disp: a.imm.into(), scale: 0, order }
+    Addr { mem: MemOp::unsigned(a.sz), disp: a.imm, scale: 0, order }
 }
 /// STLUR.
 pub fn stlur(l: &Lift, a: args::Ordimm) {

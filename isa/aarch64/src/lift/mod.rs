@@ -9,12 +9,20 @@ use crate::state::slots;
 
 pub mod atomics;
 pub mod branch_sys;
+pub mod crypto;
 pub mod dp_imm;
 pub mod dp_reg;
 pub mod fp_scalar;
+pub(crate) mod lanes;
 pub mod ldst;
+pub mod ldst_simd;
 pub mod mops;
 pub(crate) mod pac;
+pub mod simd_elem;
+pub mod simd_fp;
+pub mod simd_int;
+pub mod simd_long;
+pub mod simd_shift;
 
 /// Registers as the manual reads and writes them.
 pub(crate) trait Regs {

@@ -6,7 +6,7 @@ use super::X;
 use super::alloc::Loc;
 use super::enc::{RAX, RBP, Rm, W, at};
 use super::lower::Compiler;
-use super::vector::{MOVQ_R_X, MOVSD_ST, MOVSS_ST, MOVUPS, MOVUPS_ST, MOVQ_X_R};
+use super::vector::{MOVQ_R_X, MOVQ_X_R, MOVSD_ST, MOVSS_ST, MOVUPS, MOVUPS_ST};
 use super::{Host, XT};
 
 /// An instruction as it lies in the code, for the evaluator to read.
@@ -97,9 +97,8 @@ impl Compiler<'_> {
     /// Cold path of an inline op: operands are in host registers, the result
     /// goes to `to`; nothing else changes.
     pub(super) fn eval_call(&mut self, i: &Inst, operands: &[Host; 3], to: Host) {
-        for n in 0..i.op.arity() {
+        for (n, &h) in operands.iter().enumerate().take(i.op.arity()) {
             let t = self.inst(i.args[n]).ty;
-            let h = operands[n];
             if h >= X {
                 self.store_operand(t, h - X, n);
             } else {

@@ -18,6 +18,12 @@ const SQRT: u32 = 0x1051;
 const UCOMIS: u32 = 0x102e;
 const COMIS: u32 = 0x102f;
 const ROUNDSS: u32 = 0x310a;
+const CVTPH2PS: u32 = 0x2113;
+const PMOVZXWQ: u32 = 0x2134;
+/// Mode bit: denormal halves are zero.
+const FLUSH_HALVES: i32 = 32;
+/// 2^-14 as a single.
+const LEAST_NORMAL_HALF: i32 = 0x3880_0000;
 const FMA213: u32 = 0x21a9;
 
 const NAN32: u64 = 0x7fc0_0000;
@@ -44,8 +50,8 @@ impl Compiler<'_> {
                 true
             }
             Op::fcvt => self.fcvt(id, i, from),
-            Op::fcvt_int => self.to_int(id, i, from),
-            Op::fcvt_s | Op::fcvt_u => self.from_int(id, i, from),
+            Op::fcvt_int => self.float_to_int(id, i, from),
+            Op::fcvt_s | Op::fcvt_u => self.int_to_float(id, i, from),
             Op::fround | Op::froundx => self.round(id, i),
             Op::bitcast => self.bitcast(id, i),
             Op::fbox if from == Type::F32 => {
@@ -112,6 +118,10 @@ impl Compiler<'_> {
     fn dynamic(i: &Inst) -> bool {
         Fp::from_u8(i.aux).rm == Round::Dyn
     }
+    /// Whether every NaN result is the positive default NaN.
+    fn default_rule(i: &Inst) -> bool {
+        matches!(Fp::from_u8(i.aux).nan, NanRule::Default | NanRule::ArmDefault)
+    }
     fn detour(&mut self, c: u8) -> (Label, Label) {
         let (label, back) = (self.a.label(), self.a.label());
         self.a.jcc(c, label);
@@ -129,7 +139,7 @@ impl Compiler<'_> {
         }
         self.ucomis(i.ty, r, r);
         let (label, back) = self.detour(cc::P);
-        if rule == NanRule::Default && !exact {
+        if Self::default_rule(i) && !exact {
             self.cold.push(Cold::Nan { label, back, value: default_nan(i.ty), to: r });
         } else {
             self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
@@ -139,9 +149,9 @@ impl Compiler<'_> {
     /// The registers of up to three operands.
     fn operand_regs(&mut self, i: &Inst) -> [Host; 3] {
         let mut regs = [0; 3];
-        for n in 0..i.op.arity() {
-            let vec = self.inst(i.args[n]).ty.is_vec();
-            regs[n] = self.reg(i.args[n]) + if vec { X } else { 0 };
+        for (r, &arg) in regs.iter_mut().zip(&i.args).take(i.op.arity()) {
+            let vec = self.inst(arg).ty.is_vec();
+            *r = self.reg(arg) + if vec { X } else { 0 };
         }
         regs
     }
@@ -213,7 +223,12 @@ impl Compiler<'_> {
         // ucomis raises invalid for signalling NaNs only, as the op does.
         self.ucomis(i.ty, regs[0] - X, regs[1] - X);
         let (label, back) = self.detour(cc::E);
-        self.a.vex((if min { 0x105d } else { 0x105f }) | prefix(i.ty), r, regs[0] - X, Rm::R(regs[1] - X));
+        self.a.vex(
+            (if min { 0x105d } else { 0x105f }) | prefix(i.ty),
+            r,
+            regs[0] - X,
+            Rm::R(regs[1] - X),
+        );
         self.cold.push(Cold::Eval { label, back, inst: *i, operands: regs, to: X + r });
         self.a.bind(back);
         self.copy(d, X + r, i.ty);
@@ -249,7 +264,7 @@ impl Compiler<'_> {
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
         // Arm keeps a NaN's sign and upper payload, as the host does.
-        if Fp::from_u8(i.aux).nan == NanRule::Default {
+        if Self::default_rule(i) {
             self.fix_nan(i, r, regs, false);
         }
         self.copy(d, X + r, i.ty);
@@ -283,7 +298,7 @@ impl Compiler<'_> {
         true
     }
 
-    fn to_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+    fn float_to_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
         let p = FpInt::of(i);
         let w = if i.ty == Type::I64 { W::Q } else { W::D };
         let direct = matches!(p.fp.rm, Round::Tz | Round::Dyn);
@@ -354,7 +369,7 @@ impl Compiler<'_> {
         m
     }
 
-    fn from_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+    fn int_to_float(&mut self, id: u16, i: &Inst, from: Type) -> bool {
         if !Self::dynamic(i) {
             return false;
         }
@@ -389,14 +404,12 @@ impl Compiler<'_> {
     /// operands. Uses the temporary for an operand in memory.
     pub(super) fn float_compare(&mut self, id: u16, swap: bool) {
         let i = self.inst(id);
-        let c = FCond::from_u8(i.aux);
         let t = self.inst(i.args[0]).ty;
+        if t == Type::F16 {
+            return self.half_compare(&i, swap);
+        }
         let (x, y) = if swap { (i.args[1], i.args[0]) } else { (i.args[0], i.args[1]) };
-        let signal = match i.op {
-            Op::fcmp => matches!(c, FCond::Lt | FCond::Le | FCond::EqS),
-            _ => c == FCond::EqS,
-        };
-        let op = (if signal { COMIS } else { UCOMIS }) | if t == Type::F64 { 0x100 } else { 0 };
+        let op = Self::compare_op(&i) | if t == Type::F64 { 0x100 } else { 0 };
         let m = self.float_place(y);
         let xr = self.xmm_or_temp(x);
         let m = match m {
@@ -413,6 +426,44 @@ impl Compiler<'_> {
             }
         };
         self.a.vex(op, xr, 0, m);
+    }
+    /// The host's comparison for an `fcmp` or `fl_fcmp` of singles: whether a
+    /// quiet NaN raises invalid.
+    fn compare_op(i: &Inst) -> u32 {
+        let c = FCond::from_u8(i.aux);
+        let signal = match i.op {
+            Op::fcmp => matches!(c, FCond::Lt | FCond::Le | FCond::EqS),
+            _ => c == FCond::EqS,
+        };
+        if signal { COMIS } else { UCOMIS }
+    }
+    /// Halves compare as the singles they are; widening a signalling NaN
+    /// raises invalid as the comparison would.
+    fn half_compare(&mut self, i: &Inst, swap: bool) {
+        let (x, y) = if swap { (i.args[1], i.args[0]) } else { (i.args[0], i.args[1]) };
+        let slot = at(RBP, self.lay.fallback());
+        self.load_into(y, X + XT);
+        self.widen_half();
+        self.a.vex(super::vector::MOVUPS_ST, XT, 0, Rm::M(slot));
+        self.load_into(x, X + XT);
+        self.widen_half();
+        self.a.vex(Self::compare_op(i), XT, 0, Rm::M(slot));
+    }
+    /// The half in the temporary as a single, zero for a denormal one if the
+    /// mode says so. What is above it is cleared first: the conversion looks
+    /// at four.
+    fn widen_half(&mut self) {
+        self.a.vex(PMOVZXWQ, XT, 0, Rm::R(XT));
+        self.a.vex(CVTPH2PS, XT, 0, Rm::R(XT));
+        let keep = self.a.label();
+        self.a.test_imm(W::D, Rm::M(at(RBP, Layout::disp(Layout::FPMODE))), FLUSH_HALVES);
+        self.a.jcc(cc::E, keep);
+        self.a.vex(MOVD_R_X, XT, 0, Rm::R(RAX));
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), i32::MAX);
+        self.a.alu_imm(Alu::Cmp, W::D, Rm::R(RAX), LEAST_NORMAL_HALF);
+        self.a.jcc(cc::AE, keep);
+        self.a.vex(XORPS, XT, XT, Rm::R(XT));
+        self.a.bind(keep);
     }
     fn float_place(&mut self, id: u16) -> Option<Rm> {
         match self.val(id).loc {

@@ -36,7 +36,9 @@ impl Compiler<'_> {
             Op::mul => self.mul(id, i),
             Op::mulhu | Op::mulhs | Op::mulhsu => self.mulh(id, i),
             Op::divu | Op::divs | Op::remu | Op::rems => self.divide(id, i),
-            Op::neg | Op::not => self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d))),
+            Op::neg | Op::not => {
+                self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d)))
+            }
             Op::bswap => self.one(id, i, |c, w, d| c.a.bswap(w, d)),
             Op::shl | Op::shr | Op::sar | Op::rotr | Op::rotl => self.shift(id, i),
             Op::extract | Op::sextract => self.extract(id, i),
@@ -48,13 +50,13 @@ impl Compiler<'_> {
             }
             Op::zext => self.zext(id, i),
             Op::trunc => self.alias(id, i.args[0]),
-            Op::clz => self.count(id, i, 0xf3_0f_00bd),
-            Op::ctz => self.count(id, i, 0xf3_0f_00bc),
-            Op::ctpop => self.count(id, i, 0xf3_0f_00b8),
+            Op::clz => self.count(id, i, 0xf300_00bd),
+            Op::ctz => self.count(id, i, 0xf300_00bc),
+            Op::ctpop => self.count(id, i, 0xf300_00b8),
             Op::smin | Op::smax | Op::umin | Op::umax => self.min_max(id, i),
             Op::adc | Op::sbc => {
                 self.with_carry(i.op == Op::sbc, wide(i.ty), &i.args, RAX);
-                self.from_temp(id, i);
+                self.result_from_temp(id, i);
             }
             Op::boolint | Op::fl_unpack => self.boolint(id),
             _ => return false,
@@ -68,7 +70,7 @@ impl Compiler<'_> {
         self.finish(id, d);
     }
     /// The result is in the temporary, the operands are not needed any more.
-    pub(super) fn from_temp(&mut self, id: u16, i: &Inst) {
+    pub(super) fn result_from_temp(&mut self, id: u16, i: &Inst) {
         self.unlock_all();
         self.done_all(i);
         let d = self.dest(id, None);
@@ -180,7 +182,7 @@ impl Compiler<'_> {
         self.load_into(i.args[1], RAX);
         self.a.f7(2, w, Rm::R(RAX));
         self.a.alu(if i.op == Op::orc { Alu::Or } else { Alu::Xor }, w, RAX, x);
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn mul(&mut self, id: u16, i: &Inst) {
@@ -239,7 +241,7 @@ impl Compiler<'_> {
             self.a.vex(vex_w(MULX_D, w), RAX, RAX, Rm::R(b));
             self.a.alu(Alu::Sub, w, RAX, Rm::M(m));
         }
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
     /// `h` holds an operand that the op destroys: its value moves elsewhere if
     /// it is needed after this op.
@@ -302,10 +304,19 @@ impl Compiler<'_> {
         self.a.bind(zero);
         if !rem {
             let ones = DivZero::from_u8(i.aux) == DivZero::Ones;
-            self.a.movi(RAX, if !ones { 0 } else if w == W::Q { u64::MAX } else { 0xffff_ffff });
+            self.a.movi(
+                RAX,
+                if !ones {
+                    0
+                } else if w == W::Q {
+                    u64::MAX
+                } else {
+                    0xffff_ffff
+                },
+            );
         }
         self.a.bind(end);
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn shift(&mut self, id: u16, i: &Inst) {
@@ -322,7 +333,8 @@ impl Compiler<'_> {
                     let c = if i.op == Op::rotl { (bits as u8 - c) % bits as u8 } else { c };
                     self.a.vex_imm(vex_w(RORX_D, w), d, 0, xs, c);
                 }
-                _ if c == 0 => self.move_in(w, d, xs),
+                // Also where nothing moves: bits 63:32 become zero.
+                _ if c == 0 => self.a.op(w, 0x8b, d, xs, false),
                 Op::shl if c <= 3 && matches!(xs, Rm::R(r) if r != d) => {
                     let Rm::R(r) = xs else { return };
                     if c == 1 {
@@ -354,7 +366,7 @@ impl Compiler<'_> {
                 self.a.mov(W::D, RCX, ns);
             }
             self.a.op(w, 0xd3, u8::from(i.op == Op::rotr), Rm::R(RAX), false);
-            self.from_temp(id, i);
+            self.result_from_temp(id, i);
             return;
         }
         let ns = self.reg(n);
@@ -383,7 +395,8 @@ impl Compiler<'_> {
             (0, 8, true) => self.a.movsx(w, 1, d, s),
             (0, 16, true) => self.a.movsx(w, 2, d, s),
             (0, 32, false) => self.a.op(W::D, 0x8b, d, s, false),
-            (0, 32, true) => self.a.movsxd(d, s),
+            (0, 32, true) if w == W::Q => self.a.movsxd(d, s),
+            (0, _, _) if len == width => self.a.op(w, 0x8b, d, s, false),
             (0, _, false) if len < 31 => {
                 self.move_in(W::D, d, s);
                 self.a.alu_imm(Alu::And, W::D, Rm::R(d), (1i32 << len) - 1);
@@ -416,7 +429,7 @@ impl Compiler<'_> {
             self.a.op(w, 0x0fac, hi, Rm::R(RAX), false);
             self.a.b(i.imm as u8);
         }
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn deposit(&mut self, id: u16, i: &Inst) {
@@ -437,7 +450,8 @@ impl Compiler<'_> {
         let m = at(super::enc::RBP, self.lay.fallback());
         self.a.st(W::Q, m, RAX);
         self.move_in(w, RAX, x);
-        let imm = if w == W::D { Some(keep as u32 as i32) } else { i32::try_from(keep as i64).ok() };
+        let imm =
+            if w == W::D { Some(keep as u32 as i32) } else { i32::try_from(keep as i64).ok() };
         if let Some(v) = imm {
             self.a.alu_imm(Alu::And, w, Rm::R(RAX), v);
         } else {
@@ -452,7 +466,7 @@ impl Compiler<'_> {
             self.a.shift_imm(0, w, RAX, pos);
         }
         self.a.alu(Alu::Or, w, RAX, Rm::M(m));
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 
     fn zext(&mut self, id: u16, i: &Inst) {
@@ -497,7 +511,7 @@ impl Compiler<'_> {
         let s = self.rm(i.args[0]);
         self.done_all(i);
         let d = self.dest(id, reg_of(s));
-        self.a.op(wide(i.ty), (op & 0xff00_0000) | 0x0f00 | (op & 0xff), d, s, false);
+        self.a.op(wide(i.ty), op | 0x0f00, d, s, false);
         self.computed(id, d);
     }
 
@@ -514,7 +528,7 @@ impl Compiler<'_> {
         };
         self.a.mov(w, RAX, x);
         self.a.cmov(c, w, RAX, Rm::R(y));
-        self.from_temp(id, i);
+        self.result_from_temp(id, i);
     }
 }
 

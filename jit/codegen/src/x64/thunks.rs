@@ -30,6 +30,9 @@ pub struct Thunks {
     pub poll: u64,
     /// A return to the guest address in rax that does not match its call.
     pub return_miss: u64,
+    /// Where a return that matched the empty return stack's sentinel lands: the
+    /// guest address is [`Layout::NOWHERE`].
+    pub nowhere: u64,
     /// Calls the guest helper in rax with arguments in rsi, rdx, rcx.
     pub helper: u64,
     /// Calls the evaluator for the instruction rax points to.
@@ -239,6 +242,14 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
     probe(a, lay, t.lookup);
     a.bind(found);
     dynasm!(a ; .arch x64 ; ret);
+
+    t.nowhere = here(a);
+    dynasm!(a
+        ; .arch x64
+        ; lea rsp, [rsp - 8]
+        ; mov eax, Layout::NOWHERE as i32
+    );
+    a.far(false, t.return_miss);
 
     t.helper = here(a);
     pins(a, lay, false);

@@ -114,7 +114,9 @@ impl Compiler<'_> {
         // elsewhere it might be skipped, or come behind a look at the flags.
         let next = self.r.insts.get(usize::from(id) + 1);
         let at_once = v.uses == 1
-            && next.is_some_and(|n| n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond));
+            && next.is_some_and(|n| {
+                n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond)
+            });
         if fp && !at_once {
             self.float_compare(id, false);
         }
@@ -144,23 +146,23 @@ impl Compiler<'_> {
             (Some(Rm::R(r)), Some(m)) => self.flags_op(a, w, r, m),
             (Some(Rm::M(m)), Some(Rm::R(r))) => self.flags_op_mem(a, w, m, r),
             (Some(Rm::M(_)) | None, Some(m)) => {
-                let r = self.to_temp(x);
+                let r = self.load_temp(x);
                 self.flags_op(a, w, r, m);
             }
             (Some(Rm::R(r)), None) => {
-                let t = self.to_temp(y);
+                let t = self.load_temp(y);
                 self.flags_op(a, w, r, Rm::R(t));
             }
             (Some(Rm::M(m)), None) => {
-                let t = self.to_temp(y);
+                let t = self.load_temp(y);
                 self.flags_op_mem(a, w, m, t);
             }
             (None, None) => {
                 // Two constants that do not fit: through the scratch memory.
                 let m = at(RBP, self.lay.fallback());
-                let t = self.to_temp(y);
+                let t = self.load_temp(y);
                 self.a.st(W::Q, m, t);
-                let r = self.to_temp(x);
+                let r = self.load_temp(x);
                 self.flags_op(a, w, r, Rm::M(m));
             }
         }
@@ -185,7 +187,7 @@ impl Compiler<'_> {
     fn place_of(&mut self, id: u16, loc: Loc) -> Rm {
         match self.place_or(id, loc) {
             Some(m) => m,
-            None => Rm::R(self.to_temp(id)),
+            None => Rm::R(self.load_temp(id)),
         }
     }
 
@@ -216,7 +218,10 @@ impl Compiler<'_> {
                 Some(if matches!(i.op, Op::fl_sub | Op::fl_sbc) {
                     Truth::One(after_sub(c))
                 } else if i.op == Op::fl_logic && matches!(c, FlagCond::Hi | FlagCond::Ls) {
-                    Truth::One(after_add(if c == FlagCond::Hi { FlagCond::Cs } else { FlagCond::Cc }).one())
+                    Truth::One(
+                        after_add(if c == FlagCond::Hi { FlagCond::Cs } else { FlagCond::Cc })
+                            .one(),
+                    )
                 } else {
                     after_add(c)
                 })
@@ -255,7 +260,7 @@ impl Compiler<'_> {
                 self.a.test(w, r, Rm::R(r));
             }
             Op::fl_add => {
-                self.to_temp(i.args[0]);
+                self.load_temp(i.args[0]);
                 self.temp_op(Alu::Add, w, i.args[1]);
             }
             Op::fl_adc | Op::fl_sbc => self.with_carry(i.op == Op::fl_sbc, w, &i.args, RAX),
@@ -380,9 +385,13 @@ impl Compiler<'_> {
                 }
             }
             Op::bxor => {
-                self.materialize(id, RAX);
-                self.a.test(W::D, RAX, Rm::R(RAX));
-                self.a.jcc(if want { cc::NE } else { cc::E }, l);
+                let (turned, end) = (self.a.label(), self.a.label());
+                self.branch(i.args[0], true, turned);
+                self.branch(i.args[1], want, l);
+                self.a.jmp(end);
+                self.a.bind(turned);
+                self.branch(i.args[1], !want, l);
+                self.a.bind(end);
             }
             Op::fl_cond => self.branch_flags(i.args[0], FlagCond::from_u8(i.aux), want, l),
             _ => {
@@ -423,15 +432,6 @@ impl Compiler<'_> {
         let i = self.inst(id);
         if i.ty == Type::Flags {
             self.pack_flags(id);
-            self.a.mov(W::D, h, RAX);
-            return;
-        }
-        if i.op == Op::bxor {
-            let m = at(RBP, self.lay.fallback() + 32);
-            self.materialize(i.args[0], RAX);
-            self.a.st(W::D, m, RAX);
-            self.materialize(i.args[1], RAX);
-            self.a.alu(Alu::Xor, W::D, RAX, Rm::M(m));
             self.a.mov(W::D, h, RAX);
             return;
         }

@@ -268,7 +268,8 @@ fn flags_across_blocks(r: &Region, out: &mut Liveness) {
 /// Need on entry of a block for its own sake, and its ways to other blocks.
 fn summarise(r: &Region, index: usize, out: &Liveness, next: &mut Vec<(u16, u8)>) -> Need {
     let b = r.blocks[index];
-    let mut open = !0u8 >> (8 - MAX_FLAGS);
+    // Slots not yet written.
+    let mut open = (1u8 << out.flag_slots.len()) - 1;
     let mut need = Need { read: 0, rare: if b.poll { open } else { 0 } };
     for i in &r.insts[usize::from(b.start)..usize::from(b.end)] {
         match i.op {

@@ -97,7 +97,7 @@ pub(super) fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(i, _)| {
         let before = text[..i].chars().next_back().is_some_and(part);
         let after = text[i + word.len()..].chars().next().is_some_and(part);
-        !(first && before) && !(last && after)
+        !(first && before || last && after)
     })
 }
 

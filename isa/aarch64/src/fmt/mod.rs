@@ -5,6 +5,9 @@ use core::fmt::{Formatter, Result};
 use crate::bits;
 use crate::decode::args;
 
+mod simd;
+pub use simd::*;
+
 /// What a formatter knows besides its values.
 #[derive(Default, Debug, Clone, Copy)]
 pub struct Ctx {

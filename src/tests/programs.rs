@@ -1,0 +1,76 @@
+//! Guest programs in C, built with the cross compilers of the distribution and run by the runners.
+//! Each prints what it observes; the expectation is the comment block at its top.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const GUESTS: &[(&str, &str, &str)] = &[
+    ("riscv64", "riscv64-linux-gnu-gcc", env!("CARGO_BIN_EXE_remu-user-riscv64")),
+    ("aarch64", "aarch64-linux-gnu-gcc", env!("CARGO_BIN_EXE_remu-user-aarch64")),
+];
+
+/// Builds `name`.c for a guest; `None` where its compiler is missing.
+fn build(guest: &str, compiler: &str, name: &str) -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/tests/guest/{name}.c"));
+    let out = std::env::temp_dir().join(format!("remu-{name}-{guest}-{}", std::process::id()));
+    let built = Command::new(compiler)
+        .args(["-O2", "-static", "-pthread", "-Wno-all", "-o"])
+        .args([&out, &source])
+        .output();
+    match built {
+        Ok(o) if o.status.success() => Some(out),
+        Ok(o) => panic!("{name} for {guest}: {}", String::from_utf8_lossy(&o.stderr)),
+        Err(e) => {
+            assert!(std::env::var_os("CI").is_none(), "{compiler} is missing: {e}");
+            eprintln!("skipped for {guest}: {compiler} is missing");
+            None
+        }
+    }
+}
+
+/// The lines between `/* expect` and `*/`.
+fn expectation(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/tests/guest/{name}.c"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once("/* expect\n").unwrap();
+    rest.split_once("*/").unwrap().0.to_owned()
+}
+
+fn check(name: &str, args: &[&str]) {
+    let want = expectation(name);
+    for (guest, compiler, runner) in GUESTS {
+        let Some(program) = build(guest, compiler, name) else { continue };
+        let out = Command::new("timeout").args(["60", runner]).arg(&program).args(args).output();
+        let out = out.unwrap();
+        std::fs::remove_file(&program).unwrap();
+        let got = String::from_utf8_lossy(&out.stdout);
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(got, want, "{name} for {guest}: {} {err}", out.status);
+        assert_eq!(out.status.code(), Some(0), "{name} for {guest}: {err}");
+    }
+}
+
+#[test]
+fn signals_arrive_as_the_kernel_delivers_them() {
+    check("signals", &[]);
+}
+
+#[test]
+fn faults_have_the_right_signal_code_and_address() {
+    check("faults", &[]);
+}
+
+#[test]
+fn threads_run_join_and_die() {
+    check("threads", &[]);
+}
+
+#[test]
+fn processes_fork_execute_and_end() {
+    check("processes", &[]);
+}
+
+#[test]
+fn memory_calls_and_proc_files_show_the_guest() {
+    check("memory", &[]);
+}
