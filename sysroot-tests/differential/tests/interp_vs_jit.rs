@@ -80,8 +80,9 @@ mod riscv64 {
     fn value(rng: &mut Rng, r: &RegDesc) -> Option<u128> {
         Some(match r.name {
             "zero" => 0,
-            FRM if rng.below(4) == 0 => rng.below(8) as u128,
-            FRM => rng.below(4) as u128,
+            FRM if rng.below(3) == 0 => rng.below(8) as u128,
+            FRM if rng.below(2) == 0 => rng.below(4) as u128,
+            FRM => 0,
             _ => return None,
         })
     }
