@@ -178,7 +178,7 @@ fn run(
     };
     let config = Config {
         guest: row,
-        replay: inv.replay.iter().map(|a| c_string(a)).collect::<Result<_, _>>()?,
+        replay: inv.replay.iter().map(c_string).collect::<Result<_, _>>()?,
         runner_name: c_string(runner)?,
         runner_fd,
         binfmt: inv.binfmt,

@@ -277,7 +277,7 @@ impl AddressSpace {
         if addr != 0 {
             if f & libc::SHM_RND != 0 {
                 wanted = page_down(addr);
-            } else if addr % PAGE != 0 {
+            } else if !addr.is_multiple_of(PAGE) {
                 return Err(Errno::EINVAL);
             }
             if f & libc::SHM_REMAP != 0 {
@@ -317,7 +317,7 @@ impl Inner {
     /// Makes `[addr, addr + len)` the guest's so that it may be replaced: the parts that are free
     /// are reserved and returned; where the runner itself lives the guest gets `ENOMEM`.
     fn take(&mut self, addr: u64, len: u64) -> SysResult<Vec<(u64, u64)>> {
-        if addr % PAGE != 0 {
+        if !addr.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
         let end = addr.checked_add(len).ok_or(Errno::ENOMEM)?;
@@ -354,7 +354,7 @@ impl Inner {
 
 /// End of a page-aligned range.
 fn range_end(addr: u64, len: u64) -> SysResult<u64> {
-    if addr % PAGE != 0 {
+    if !addr.is_multiple_of(PAGE) {
         return Err(Errno::EINVAL);
     }
     page_up(len).and_then(|l| addr.checked_add(l)).ok_or(Errno::EINVAL)

@@ -121,7 +121,7 @@ impl Task {
 /// `handle_futex_death`: the owner is gone, one waiter may go on.
 fn mark_dead(at: u64, pending: bool) -> Option<()> {
     let memory = GuestMemory::default();
-    if at % 4 != 0 {
+    if !at.is_multiple_of(4) {
         return None;
     }
     let tid = host::tid() as u32;

@@ -97,7 +97,12 @@ impl Context<'_> {
     }
 
     /// The path to use instead of `path`, if any.
-    pub(crate) fn replaced_path(&mut self, dirfd: i32, path: &CStr, follow: bool) -> Option<CString> {
+    pub(crate) fn replaced_path(
+        &mut self,
+        dirfd: i32,
+        path: &CStr,
+        follow: bool,
+    ) -> Option<CString> {
         if follow && crate::handlers::procfs::is_self_exe(path.to_bytes()) {
             return Some(self.process.exe_path().to_owned());
         }

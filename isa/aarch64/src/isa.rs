@@ -51,6 +51,9 @@ impl Isa for Aarch64 {
             None => (format!(".inst {w:#010x} ; undefined"), 4),
         }
     }
+    fn hwcap(&self) -> [u64; 2] {
+        self.features.hwcap()
+    }
     fn key(&self, state: &[u8]) -> Key {
         let at = state::FPCR_OFFSET;
         let fpcr =

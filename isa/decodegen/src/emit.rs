@@ -356,11 +356,13 @@ fn decode(out: &mut String, model: &Model, options: &Builder) {
         }
         line!(out, "{{");
         if let Some(feature) = &p.feature {
-            line!(out, "            if !({}) {{ return None; }}", feature.rust());
+            line!(out, "            let known = {};", feature.rust());
+            line!(out, "            if !known {{ return None; }}");
         }
         line!(out, "            let a = {get};");
         if let Some(guard) = &p.guard {
-            line!(out, "            if !({}) {{ return None; }}", guard.rust_if());
+            line!(out, "            let exists = {};", guard.rust_if());
+            line!(out, "            if !exists {{ return None; }}");
         }
         line!(out, "            Insn::{variant}(a)\n        }}");
     }
@@ -439,7 +441,8 @@ fn encode(out: &mut String, model: &Model) {
         for &index in &insn.patterns {
             let p = &model.patterns[index];
             let free = ones(p.width) & !p.mask;
-            let guard = p.guard.as_ref().map(|g| format!(" && ({})", g.rust_if())).unwrap_or_default();
+            let guard =
+                p.guard.as_ref().map(|g| format!(" && ({})", g.rust_if())).unwrap_or_default();
             line!(
                 out,
                 "                let w = put_{}(&a) & {free:#x} | {:#x};",

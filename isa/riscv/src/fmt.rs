@@ -102,13 +102,21 @@ pub fn fli(f: &mut Formatter<'_>, n: i64, _: &Ctx) -> Result {
 }
 
 /// Control and status registers that user code may meet.
-const CSRS: [(u16, &str); 6] = [
+const CSRS: [(u16, &str); 14] = [
     (0x001, "fflags"),
     (0x002, "frm"),
     (0x003, "fcsr"),
+    (0x008, "vstart"),
+    (0x009, "vxsat"),
+    (0x00a, "vxrm"),
+    (0x00f, "vcsr"),
+    (0x015, "seed"),
     (0xc00, "cycle"),
     (0xc01, "time"),
     (0xc02, "instret"),
+    (0xc20, "vl"),
+    (0xc21, "vtype"),
+    (0xc22, "vlenb"),
 ];
 
 /// Control and status register.

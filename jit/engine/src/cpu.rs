@@ -77,7 +77,9 @@ impl CpuMemory {
     fn cache(&self) -> &[(AtomicU64, AtomicU64)] {
         // SAFETY: the cache part of the mapping is aligned, as long as said,
         // and every access to it from Rust is atomic.
-        unsafe { core::slice::from_raw_parts(self.base.add(self.cache).cast(), Layout::CACHE_ENTRIES + 1) }
+        unsafe {
+            core::slice::from_raw_parts(self.base.add(self.cache).cast(), Layout::CACHE_ENTRIES + 1)
+        }
     }
     /// Empties the lookup cache; any thread may do so.
     pub(crate) fn clear_cache(&self) {
@@ -98,7 +100,8 @@ impl CpuMemory {
         // The word holds the exit request below the kind.
         let w = self.word(Layout::EXIT_REQUEST);
         let kind = (k as u64) << 32;
-        let _ = w.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |v| Some(v & 0xffff_ffff | kind));
+        let _ =
+            w.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |v| Some(v & 0xffff_ffff | kind));
     }
     /// A 64-bit word of the state at a header offset.
     pub(crate) fn word(&self, offset: i32) -> &AtomicU64 {
@@ -210,7 +213,11 @@ impl Cpu {
         // header's own words are skipped but for pc and floating-point state.
         unsafe {
             let (from, to) = (other.mem.base, self.mem.base);
-            core::ptr::copy_nonoverlapping(from.add(Header::SIZE), to.add(Header::SIZE), n - Header::SIZE);
+            core::ptr::copy_nonoverlapping(
+                from.add(Header::SIZE),
+                to.add(Header::SIZE),
+                n - Header::SIZE,
+            );
             core::ptr::copy_nonoverlapping(from.add(8), to.add(8), 8);
             core::ptr::copy_nonoverlapping(from.add(32), to.add(32), 8);
         }

@@ -80,7 +80,8 @@ impl Engine {
             return ExitKind::Poll;
         }
         // SAFETY: the thunk was emitted for this signature and has the C ABI.
-        let enter: extern "C" fn(*mut u8, u64) -> u32 = unsafe { core::mem::transmute(self.thunks.enter) };
+        let enter: extern "C" fn(*mut u8, u64) -> u32 =
+            unsafe { core::mem::transmute(self.thunks.enter) };
         // In bounds: the state is followed by scratch memory.
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);

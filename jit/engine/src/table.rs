@@ -27,7 +27,8 @@ fn hash(n: u64) -> usize {
 
 impl Table {
     pub(crate) fn new(size: usize) -> Table {
-        let slots = (0..size.next_power_of_two()).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect();
+        let slots =
+            (0..size.next_power_of_two()).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect();
         Table { slots, used: 0 }
     }
     /// Host address of a guest pc.

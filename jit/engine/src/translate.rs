@@ -182,7 +182,11 @@ impl Engine {
     ///
     /// # Errors
     /// The host is not supported, or has no memory.
-    pub fn new(isa: Box<dyn Isa>, source: Arc<dyn CodeSource>, opts: Options) -> Result<Engine, Error> {
+    pub fn new(
+        isa: Box<dyn Isa>,
+        source: Arc<dyn CodeSource>,
+        opts: Options,
+    ) -> Result<Engine, Error> {
         check_host()?;
         let desc = isa.state();
         let layout = Layout {
@@ -272,13 +276,20 @@ impl Engine {
     fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
         let begin = Instant::now();
         s.builder.0.reset();
-        let shape = form(&*self.isa, &s.builder.0, &mut Source(self, key), pc, key, self.opts.limits);
+        let shape =
+            form(&*self.isa, &s.builder.0, &mut Source(self, key), pc, key, self.opts.limits);
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
         analyse(&s.region, &mut s.live);
         let compiled = loop {
             let tail = s.code.tail();
             let size = tail.len().min(1 << 20);
-            match Compiler::compile(&s.region, &s.live, &self.layout, &self.thunks, &mut tail[..size]) {
+            match Compiler::compile(
+                &s.region,
+                &s.live,
+                &self.layout,
+                &self.thunks,
+                &mut tail[..size],
+            ) {
                 Ok(c) => break c,
                 Err(_) => self.flush(s),
             }
@@ -296,12 +307,28 @@ impl Engine {
     }
 
     /// Makes a compiled region findable. Returns the host address of `pc`.
-    fn publish(&self, s: &mut Inner, host: u64, key: Key, guest: (u64, u64), pc: u64, c: &Compiled) -> u64 {
-        let entries: Vec<(u64, u64)> =
-            s.region.blocks.iter().zip(&c.entries).map(|(b, &o)| (b.pc, host + u64::from(o))).collect();
+    fn publish(
+        &self,
+        s: &mut Inner,
+        host: u64,
+        key: Key,
+        guest: (u64, u64),
+        pc: u64,
+        c: &Compiled,
+    ) -> u64 {
+        let entries: Vec<(u64, u64)> = s
+            .region
+            .blocks
+            .iter()
+            .zip(&c.entries)
+            .map(|(b, &o)| (b.pc, host + u64::from(o)))
+            .collect();
         for l in &c.links {
             let site_end = host + u64::from(l.site) + 4;
-            s.links.insert(site_end, PendingLink { target: l.target, key, stub: host + u64::from(l.stub) });
+            s.links.insert(
+                site_end,
+                PendingLink { target: l.target, key, stub: host + u64::from(l.stub) },
+            );
         }
         for page in guest.0 >> 12..=guest.1.saturating_sub(1).max(guest.0) >> 12 {
             s.by_page.entry(page).or_default().push(host);
@@ -357,7 +384,9 @@ impl Engine {
         let mut doomed: Vec<u64> = Vec::new();
         let pages = (start >> 12)..=(end.saturating_sub(1) >> 12);
         if pages.clone().count() > s.by_page.len() {
-            doomed.extend(s.regions.values().filter(|r| r.guest.0 < end && start < r.guest.1).map(|r| r.host));
+            doomed.extend(
+                s.regions.values().filter(|r| r.guest.0 < end && start < r.guest.1).map(|r| r.host),
+            );
         } else {
             for page in pages {
                 if let Some(list) = s.by_page.get(&page) {
@@ -366,7 +395,8 @@ impl Engine {
             }
             doomed.sort_unstable();
             doomed.dedup();
-            doomed.retain(|h| s.regions.get(h).is_some_and(|r| r.guest.0 < end && start < r.guest.1));
+            doomed
+                .retain(|h| s.regions.get(h).is_some_and(|r| r.guest.0 < end && start < r.guest.1));
         }
         if doomed.is_empty() {
             return;
@@ -394,7 +424,16 @@ impl Engine {
             // The code itself stays until the next flush: a thread may be in
             // it, and its fault table with it.
             s.stats.invalidated += 1;
-            s.regions.insert(h, Translated { entries: Vec::new(), landings: Vec::new(), incoming: Vec::new(), guest: (0, 0), ..r });
+            s.regions.insert(
+                h,
+                Translated {
+                    entries: Vec::new(),
+                    landings: Vec::new(),
+                    incoming: Vec::new(),
+                    guest: (0, 0),
+                    ..r
+                },
+            );
         }
         drop(table);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {

@@ -45,10 +45,26 @@ impl Rng {
     /// A 64-bit number that is often special.
     fn number(&mut self) -> u64 {
         match self.below(8) {
-            0 => self.pick(&[0, 1, u64::MAX, 1 << 63, i64::MAX as u64, 1 << 31, 0x7fff_ffff, 0xffff_ffff]),
+            0 => self.pick(&[
+                0,
+                1,
+                u64::MAX,
+                1 << 63,
+                i64::MAX as u64,
+                1 << 31,
+                0x7fff_ffff,
+                0xffff_ffff,
+            ]),
             1 => self.pick(&[
-                0x7ff0_0000_0000_0000, 0xfff0_0000_0000_0000, 0x7ff8_0000_0000_0000, 0x7ff0_0000_0000_0001,
-                0x3ff0_0000_0000_0000, 0xbff0_0000_0000_0000, 1, 0x000f_ffff_ffff_ffff, 0x8000_0000_0000_0000,
+                0x7ff0_0000_0000_0000,
+                0xfff0_0000_0000_0000,
+                0x7ff8_0000_0000_0000,
+                0x7ff0_0000_0000_0001,
+                0x3ff0_0000_0000_0000,
+                0xbff0_0000_0000_0000,
+                1,
+                0x000f_ffff_ffff_ffff,
+                0x8000_0000_0000_0000,
             ]),
             2 => (self.next() as i8) as u64,
             3 => ((self.next() % 4096) as f64 / 16.0).to_bits(),
@@ -83,7 +99,9 @@ fn value(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>, t: Type) -> Val {
             let x = value(b, rng, pool, Type::I32);
             b.bitcast(x, Type::F32)
         }
-        Type::V128 if rng.below(5) == 0 => b.vconst(u128::from(rng.number()) << 64 | u128::from(rng.number())),
+        Type::V128 if rng.below(5) == 0 => {
+            b.vconst(u128::from(rng.number()) << 64 | u128::from(rng.number()))
+        }
         Type::V128 => b.get(slots::v(rng.below(16))),
         Type::Flags if rng.below(2) == 0 => b.get(slots::n(rng.below(2))),
         Type::Flags => {
@@ -105,8 +123,19 @@ fn value(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>, t: Type) -> Val {
 fn random_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
     let op = rng.pick(Op::ALL);
     let info = op.info();
-    let takes_part = info.effects.0 & !(Effects::COMMUTES.0 | Effects::FP_FLAGS.0) == 0 && !info.operands.is_empty();
-    if !takes_part || matches!(op, Op::vhelper | Op::fcvt_fix | Op::fscalb_s | Op::fscalb_u | Op::vextract | Op::vextract_s) {
+    let takes_part = info.effects.0 & !(Effects::COMMUTES.0 | Effects::FP_FLAGS.0) == 0
+        && !info.operands.is_empty();
+    if !takes_part
+        || matches!(
+            op,
+            Op::vhelper
+                | Op::fcvt_fix
+                | Op::fscalb_s
+                | Op::fscalb_u
+                | Op::vextract
+                | Op::vextract_s
+        )
+    {
         return memory_op(b, rng, pool);
     }
     let mut operands: Vec<Val> = Vec::new();
@@ -130,9 +159,13 @@ fn random_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
     let lane = match op {
         Op::vpmull => rng.pick(&[Lane::B, Lane::D]),
         Op::vfneg | Op::vfabs | Op::vfcmp => rng.pick(&[Lane::H, Lane::S, Lane::D]),
-        Op::vnarrow | Op::vuwiden | Op::vswiden | Op::vumull | Op::vsmull | Op::vuaddlp | Op::vsaddlp => {
-            rng.pick(&[Lane::B, Lane::H, Lane::S])
-        }
+        Op::vnarrow
+        | Op::vuwiden
+        | Op::vswiden
+        | Op::vumull
+        | Op::vsmull
+        | Op::vuaddlp
+        | Op::vsaddlp => rng.pick(&[Lane::B, Lane::H, Lane::S]),
         Op::vctpop => Lane::B,
         Op::vclz | Op::vcls => rng.pick(&[Lane::B, Lane::H, Lane::S]),
         _ => rng.pick(&[Lane::B, Lane::H, Lane::S, Lane::D]),
@@ -169,9 +202,13 @@ fn random_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
             AttrKind::FCond => rng.pick(FCond::ALL).put(&mut i),
             AttrKind::Lane => lane.put(&mut i),
             AttrKind::Fp => fp.put(&mut i),
-            AttrKind::FpInt => FpInt { fp, signed: rng.below(2) == 0, nan_max: rng.below(2) == 0 }.put(&mut i),
+            AttrKind::FpInt => {
+                FpInt { fp, signed: rng.below(2) == 0, nan_max: rng.below(2) == 0 }.put(&mut i)
+            }
             AttrKind::DivZero => rng.pick(DivZero::ALL).put(&mut i),
-            AttrKind::Crc => CrcAttr { castagnoli: rng.below(2) == 0, size: rng.below(4) as u8 }.put(&mut i),
+            AttrKind::Crc => {
+                CrcAttr { castagnoli: rng.below(2) == 0, size: rng.below(4) as u8 }.put(&mut i)
+            }
             AttrKind::Bits => {
                 let width = x.bytes() as usize * 8;
                 let pos = rng.below(width);
@@ -183,11 +220,21 @@ fn random_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
                     Op::vcmp => rng.below(Cond::ALL.len()) as i32,
                     Op::vfcmp => rng.below(5) as i32,
                     Op::vshl => rng.below(lane.bits() as usize) as i32,
-                    Op::vshr | Op::vsar | Op::vrshr | Op::vrsar => 1 + rng.below(lane.bits() as usize - 1) as i32,
+                    Op::vshr | Op::vsar | Op::vrshr | Op::vrsar => {
+                        1 + rng.below(lane.bits() as usize - 1) as i32
+                    }
                     Op::vinsert | Op::vduplane => rng.below(lane.count() as usize) as i32,
-                    Op::vmovlane => (rng.below(lane.count() as usize) | rng.below(lane.count() as usize) << 8) as i32,
+                    Op::vmovlane => {
+                        (rng.below(lane.count() as usize) | rng.below(lane.count() as usize) << 8)
+                            as i32
+                    }
                     Op::vext => rng.below(16) as i32,
-                    Op::vrev => (lane as usize + 1 + rng.below(4 - lane as usize).min(3 - (lane as usize).min(3))) as i32,
+                    Op::vrev => {
+                        (lane as usize
+                            + 1
+                            + rng.below(4 - lane as usize).min(3 - (lane as usize).min(3)))
+                            as i32
+                    }
                     Op::vtbx => rng.below(4) as i32,
                     _ => 0,
                 }
@@ -224,7 +271,15 @@ fn memory_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
                 Type::F64 => MemOp::U64,
                 Type::V128 => rng.pick(&[MemOp::U128, MemOp::U64, MemOp::U32]),
                 Type::I32 => rng.pick(&[MemOp::U8, MemOp::S8, MemOp::U16, MemOp::S16, MemOp::U32]),
-                _ => rng.pick(&[MemOp::U8, MemOp::S8, MemOp::U16, MemOp::S16, MemOp::U32, MemOp::S32, MemOp::U64]),
+                _ => rng.pick(&[
+                    MemOp::U8,
+                    MemOp::S8,
+                    MemOp::U16,
+                    MemOp::S16,
+                    MemOp::U32,
+                    MemOp::S32,
+                    MemOp::U64,
+                ]),
             };
             let a = Addr { disp: off + rng.below(8) as i32, ..Addr::at(m) };
             pool.push(b.load(base, t, a));
@@ -244,7 +299,11 @@ fn memory_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
             let wide = rng.below(2) == 0;
             let t = if wide { Type::I64 } else { Type::I32 };
             let v = value(b, rng, pool, t);
-            let m = if wide { rng.pick(&[MemOp::U64, MemOp::U32, MemOp::S32]) } else { rng.pick(&[MemOp::U8, MemOp::S16, MemOp::U32]) };
+            let m = if wide {
+                rng.pick(&[MemOp::U64, MemOp::U32, MemOp::S32])
+            } else {
+                rng.pick(&[MemOp::U8, MemOp::S16, MemOp::U32])
+            };
             let addr = b.add_imm(base, i64::from(off));
             pool.push(b.rmw(rng.pick(RmwOp::ALL), addr, v, m));
         }
@@ -252,7 +311,16 @@ fn memory_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
             let t = rng.pick(&[Type::I64, Type::V128]);
             let (e, n) = (value(b, rng, pool, t), value(b, rng, pool, t));
             let addr = b.add_imm(base, i64::from(off));
-            pool.push(b.cas(addr, e, n, if t == Type::V128 { MemOp::U128 } else { rng.pick(&[MemOp::U64, MemOp::U32, MemOp::U16]) }));
+            pool.push(b.cas(
+                addr,
+                e,
+                n,
+                if t == Type::V128 {
+                    MemOp::U128
+                } else {
+                    rng.pick(&[MemOp::U64, MemOp::U32, MemOp::U16])
+                },
+            ));
         }
         6 | 7 => {
             let v = value(b, rng, pool, Type::I64);
@@ -285,7 +353,13 @@ impl Isa for ToyIsa {
     }
     fn scan(&self, code: &[u8], pc: u64, _: Key) -> Option<Scan> {
         let word = u32::from_le_bytes(code.get(..4)?.try_into().ok()?);
-        let flow = if word == 0 { Flow::Stop } else if word % 5 == 0 { Flow::Cond } else { Flow::Next };
+        let flow = if word == 0 {
+            Flow::Stop
+        } else if word % 5 == 0 {
+            Flow::Cond
+        } else {
+            Flow::Next
+        };
         Some(Scan { len: 4, flow, target: pc + 12 })
     }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
@@ -318,7 +392,10 @@ impl Isa for ToyIsa {
                 Type::V128 => l.set(slots::v(rng.below(16)), v),
                 Type::Flags => l.set(slots::n(rng.below(2)), v),
                 Type::Bool => {
-                    let (t, f) = (value(l, &mut rng, &mut pool, Type::I64), value(l, &mut rng, &mut pool, Type::I64));
+                    let (t, f) = (
+                        value(l, &mut rng, &mut pool, Type::I64),
+                        value(l, &mut rng, &mut pool, Type::I64),
+                    );
                     let m = l.movcond(v, t, f);
                     l.set(slots::x(rng.below(15)), m);
                 }
@@ -363,8 +440,12 @@ fn compare(words: &[u32], seed: u64) -> Result<(), String> {
     // A branch may skip the last instruction.
     bytes.extend([0; 16]);
     let program = Arc::new(Program(CODE, bytes));
-    let engine = Engine::new(Box::new(ToyIsa), program.clone(), Options { code_size: 4 << 20, ..Options::default() })
-        .map_err(|e| e.to_string())?;
+    let engine = Engine::new(
+        Box::new(ToyIsa),
+        program.clone(),
+        Options { code_size: 4 << 20, ..Options::default() },
+    )
+    .map_err(|e| e.to_string())?;
     let mut cpu = Cpu::new(&engine).map_err(|e| e.to_string())?;
     let mut rng = Rng(seed | 1);
     let mut buffer = vec![0u64; BUFFER / 8];
@@ -380,7 +461,8 @@ fn compare(words: &[u32], seed: u64) -> Result<(), String> {
     cpu.set(slots::x(15), u128::from(base));
     cpu.set_pc(CODE);
     let mut state = cpu.state().to_vec();
-    let mut memory = FlatMemory { base, bytes: buffer.iter().flat_map(|w| w.to_le_bytes()).collect() };
+    let mut memory =
+        FlatMemory { base, bytes: buffer.iter().flat_map(|w| w.to_le_bytes()).collect() };
 
     let mut pc = CODE;
     let b = Builder::new();
@@ -428,16 +510,32 @@ fn compare(words: &[u32], seed: u64) -> Result<(), String> {
 /// With `REMU_WORD`, shows what one instruction lifts to and how it fares.
 #[test]
 fn one_word_on_request_is_shown() {
-    let Some(word) = std::env::var("REMU_WORD").ok().and_then(|s| s.parse::<u32>().ok()) else { return };
+    let Some(word) = std::env::var("REMU_WORD").ok().and_then(|s| s.parse::<u32>().ok()) else {
+        return;
+    };
     let seed = std::env::var("REMU_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1u64);
     let b = Builder::new();
-    let mut words: Vec<u32> = std::env::var("REMU_WORDS").unwrap_or_default().split(',').filter_map(|s| s.parse().ok()).collect();
+    let mut words: Vec<u32> = std::env::var("REMU_WORDS")
+        .unwrap_or_default()
+        .split(',')
+        .filter_map(|s| s.parse().ok())
+        .collect();
     words.push(word);
-    let program = Program(CODE, words.iter().chain(&[0, 0, 0]).copied().flat_map(|w| w.to_le_bytes()).collect());
+    let program = Program(
+        CODE,
+        words.iter().chain(&[0, 0, 0]).copied().flat_map(|w| w.to_le_bytes()).collect(),
+    );
     form(&ToyIsa, &b, &mut Bytes(&program), CODE, Key(0), Limits::default());
     let region = b.take(Region::default());
     for (n, i) in region.insts.iter().enumerate() {
-        println!("v{n} = {}.{} {:?} aux {} imm {}", i.op.info().name, i.ty, &i.args[..i.op.arity().max(1)], i.aux, i.imm);
+        println!(
+            "v{n} = {}.{} {:?} aux {} imm {}",
+            i.op.info().name,
+            i.ty,
+            &i.args[..i.op.arity().max(1)],
+            i.aux,
+            i.imm
+        );
     }
     let result = compare(&words, seed);
     assert!(result.is_ok(), "{result:?}");
@@ -456,7 +554,9 @@ fn random_programs_leave_the_interpreters_state() {
             // The shortest failing part says more.
             let single = words.iter().find(|&&w| compare(&[w], n).is_err());
             let prefix = (1..=words.len()).find(|&k| compare(&words[..k], n).is_err());
-            failures.push(format!("seed {n}: {e}; words {words:?}; alone: {single:?}; prefix: {prefix:?}"));
+            failures.push(format!(
+                "seed {n}: {e}; words {words:?}; alone: {single:?}; prefix: {prefix:?}"
+            ));
             if failures.len() >= 5 {
                 break;
             }

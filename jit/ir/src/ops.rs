@@ -252,7 +252,7 @@ ir_ops! {
     auto bxor     (x: Bool, y: Bool) {} -> Bool, COMMUTES, "one of the two";
     hand bnot     (x: Bool) {} -> Bool, PURE, "not x";
     auto boolint  (x: Bool) {t: Ty} -> Attr, PURE, "1 or 0";
-    hand movcond  (c: Bool, t: Any, f: SameY) {} -> SameY, PURE, "c ? t : f";
+    hand movcond  (c: Bool, t: Any, f: SameY) {} -> SameY, PURE, "c ? t : f, neither truth nor flags";
 
     // ---- flags: tokens with N, Z, C, V
     auto fl_add   (x: Int, y: SameX) {} -> Flags, PURE, "flags of x + y";

@@ -188,6 +188,8 @@ fn special(r: &Region, i: &Inst) -> Result<(), String> {
         }
         Op::extract2 => imm < i.ty.bytes() * 8,
         Op::fl_fcmp => matches!(crate::FCond::from_u8(i.aux), crate::FCond::Eq | crate::FCond::EqS),
+        // Truth has `band` and `bor`, flags have `fl_select`.
+        Op::movcond => !matches!(i.ty, Type::Bool | Type::Flags),
         Op::get => i.ty != Type::Void && i.ty != Type::Bool,
         Op::set => i.ty == x && i.ty != Type::Bool,
         Op::load => access(i.ty, MemOp::from_u8(i.aux)),

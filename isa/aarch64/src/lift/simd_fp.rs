@@ -3,7 +3,7 @@
 //! Scalars use the scalar ops and 64-bit vectors see their lanes twice, so that
 //! no lane raises flags that is not the instruction's.
 
-use remu_isa::ir::{FCond, FpInt, Lane, Rm, Type, Val};
+use remu_isa::ir::{Cond, FCond, FpInt, Lane, Rm, Type, Val};
 
 use super::lanes::{
     count, filled, finish, flane, from_floats, ftype, half, lane, pairs, repeat, set, set_narrow,
@@ -84,18 +84,14 @@ pub(crate) enum Multiply {
     /// FMLS.
     Sub,
 }
+/// Infinity in every lane.
+fn infinity(l: &Lift, size: u8) -> Val {
+    repeat(l, size, [0, 0x7c00, 0x7f80_0000, 0x7ff0_0000_0000_0000][usize::from(size & 3)])
+}
 /// Lanes in which one operand is infinite and the other zero.
 fn infinity_by_zero(l: &Lift, x: Val, y: Val, size: u8) -> Val {
-    let (e, eq) = (lane(size), remu_isa::ir::Cond::Eq as i32);
-    let infinity = repeat(
-        l,
-        size,
-        match size {
-            1 => 0x7c00,
-            2 => 0x7f80_0000,
-            _ => 0x7ff0_0000_0000_0000,
-        },
-    );
+    let (e, eq) = (lane(size), Cond::Eq as i32);
+    let infinity = infinity(l, size);
     let (x, y) = (l.vfabs(x, e), l.vfabs(y, e));
     let zero = l.vconst(0);
     l.vor(
@@ -147,8 +143,8 @@ pub fn fmls(l: &Lift, a: args::Vvv) {
 }
 
 /// Newton-Raphson steps: `base - x * y` with infinity times zero as zero.
-fn step(l: &Lift, a: args::Vvv, base: f64) -> Val {
-    let (x, y, e) = (l.v(a.rn), l.v(a.rm), lane(a.size));
+fn step(l: &Lift, a: args::Vvv, x: Val, y: Val, base: f64) -> Val {
+    let e = lane(a.size);
     let special = infinity_by_zero(l, x, y, a.size);
     let (x, y) = (l.vfneg(l.vandc(x, special), e), l.vandc(y, special));
     let base = repeat(l, a.size, constant(a.size, base));
@@ -159,27 +155,49 @@ fn step(l: &Lift, a: args::Vvv, base: f64) -> Val {
     let (x, y) = (filled(l, a.q, x), filled(l, a.q, y));
     l.vfma(x, y, base, l.fp().lanes(e))
 }
-/// Bits of 0.5, 2 or 3.
+/// Bits of 0.5, 1.5, 2 or 3.
 fn constant(size: u8, v: f64) -> u64 {
     match size {
-        1 if v == 3.0 => 0x4200,
-        1 if v == 2.0 => 0x4000,
-        1 => 0x3800,
+        // These constants have at most one fraction bit.
+        1 => {
+            let bits = v.to_bits();
+            ((bits >> 52) - 1008) << 10 | bits >> 42 & 0x3ff
+        }
         2 => (v as f32).to_bits().into(),
         _ => v.to_bits(),
     }
 }
+/// One in the exponent.
+fn unit(size: u8) -> u64 {
+    1 << [0, 10, 23, 52][usize::from(size & 3)]
+}
 /// FRECPS.
 pub fn frecps(l: &Lift, a: args::Vvv) {
-    set(l, a.q, a.size, a.rd, step(l, a, 2.0));
+    set(l, a.q, a.size, a.rd, step(l, a, l.v(a.rn), l.v(a.rm), 2.0));
 }
-/// FRSQRTS: the halving is exact, so that it rounds once.
+/// FRSQRTS: `(3 - x * y) / 2`, rounded once. Where an operand is at least one,
+/// that is `1.5 - x / 2 * y`, which overflows only if the result does; else the
+/// halving at the end is exact.
 pub fn frsqrts(l: &Lift, a: args::Vvv) {
-    let v = step(l, a, 3.0);
+    let (x, y, e) = (l.v(a.rn), l.v(a.rm), lane(a.size));
+    let (one, unit) = (repeat(l, a.size, power(a.size, 0)), repeat(l, a.size, unit(a.size)));
+    let large = |v: Val| {
+        let magnitude = l.vfabs(v, e);
+        let finite = l.vcmp(magnitude, infinity(l, a.size), e, Cond::Ltu as i32);
+        l.vand(finite, l.vcmp(magnitude, one, e, Cond::Geu as i32))
+    };
+    let by_x = large(x);
+    let by_y = l.vandc(large(y), by_x);
+    let halved = l.vor(by_x, by_y);
+    let (x2, y2) = (l.vsub(x, l.vand(by_x, unit), e), l.vsub(y, l.vand(by_y, unit), e));
+    let first = step(l, a, l.vand(x2, halved), l.vand(y2, halved), 1.5);
+    let second = step(l, a, l.vandc(x, halved), l.vandc(y, halved), 3.0);
     let half = repeat(l, a.size, constant(a.size, 0.5));
-    let p = l.fp().lanes(lane(a.size));
-    let r = binary(l, a.q, a.size, v, half, &|x, y| l.fmul(x, y, l.fp()), &|x, y| l.vfmul(x, y, p));
-    l.set_v(a.rd, r);
+    let p = l.fp().lanes(e);
+    let second = binary(l, a.q, a.size, second, half, &|x, y| l.fmul(x, y, l.fp()), &|x, y| {
+        l.vfmul(x, y, p)
+    });
+    set(l, a.q, a.size, a.rd, l.vbitsel(halved, first, second));
 }
 
 /// All ones where a comparison holds.
@@ -375,7 +393,7 @@ pub(crate) fn limit_half(l: &Lift, r: Val, _x: Val, _i: u32, signed: bool) -> Va
     } else {
         l.umin(r, l.c32(max as u32))
     };
-    let fits = l.icmp(clamped, r, remu_isa::ir::Cond::Eq);
+    let fits = l.icmp(clamped, r, Cond::Eq);
     l.or_fpstat(l.movcond(fits, l.c32(0), l.c32(1)));
     clamped
 }
@@ -484,6 +502,15 @@ pub fn ursqrte(l: &Lift, a: args::Vv) {
     estimated(l, a, estimate::UNSIGNED_ROOT);
 }
 
+/// A half as a single. A NaN stays signalling, as the fused operation must see it.
+fn single(l: &Lift, h: Val) -> Val {
+    let nan = l.icmp(l.and(h, l.c32(0x7fff)), l.c32(0x7c00), Cond::Gtu);
+    let number = l.bitcast(l.movcond(nan, l.c32(0), h), Type::F16);
+    let sign = l.shl_imm(l.and(h, l.c32(0x8000)), 16);
+    let fraction = l.shl_imm(l.and(h, l.c32(0x3ff)), 13);
+    let bits = l.or(l.or(sign, fraction), l.c32(0x7f80_0000));
+    l.movcond(nan, l.bitcast(bits, Type::F32), l.fcvt(number, Type::F32, l.fp()))
+}
 /// Widening multiply-add of halves; `top` takes the upper lanes of the source.
 pub(crate) fn fmlal_with(l: &Lift, q: u8, top: u8, rd: u8, x: Val, y: Val, subtract: bool) {
     let lanes = count(q, 2);
@@ -491,7 +518,7 @@ pub(crate) fn fmlal_with(l: &Lift, q: u8, top: u8, rd: u8, x: Val, y: Val, subtr
     let d = l.v(rd);
     let sums: Vec<Val> = (0..lanes)
         .map(|i| {
-            let at = |v| l.fcvt(flane(l, v, 1, first + i), Type::F32, l.fp());
+            let at = |v| single(l, l.lane(v, Lane::H, first + i));
             let n = at(x);
             let n = if subtract { l.fneg(n) } else { n };
             l.fma(n, at(y), flane(l, d, 2, i), l.fp())

@@ -337,24 +337,29 @@ fn make(pattern: u16, w: u32, f: &crate::features::Features) -> Option<Insn> {
         3 => Insn::Add(get_2(w)),
         4 => Insn::SubS(get_2(w)),
         5 => {
-            if !(f.has(crate::features::BRANCHES)) { return None; }
+            let known = f.has(crate::features::BRANCHES);
+            if !known { return None; }
             let a = get_3(w);
-            if !(i64::from(a.cond) != 15) { return None; }
+            let exists = i64::from(a.cond) != 15;
+            if !exists { return None; }
             Insn::B(a)
         }
         6 => Insn::Jr(get_4(w)),
         7 => {
-            if !(f.has(crate::features::EXT) && !f.has(crate::features::OLD)) { return None; }
+            let known = f.has(crate::features::EXT) && !f.has(crate::features::OLD);
+            if !known { return None; }
             let a = get_5(w);
             Insn::Shl(a)
         }
         8 => {
-            if !(f.has(crate::features::EXT) && !f.has(crate::features::OLD)) { return None; }
+            let known = f.has(crate::features::EXT) && !f.has(crate::features::OLD);
+            if !known { return None; }
             let a = get_6(w);
             Insn::Big(a)
         }
         9 => {
-            if !(f.has(crate::features::EXT) && !f.has(crate::features::OLD)) { return None; }
+            let known = f.has(crate::features::EXT) && !f.has(crate::features::OLD);
+            if !known { return None; }
             let a = get_7(w);
             Insn::Brk(a)
         }

@@ -42,8 +42,15 @@ pub(super) struct Value {
 }
 
 impl Value {
-    pub(super) const EMPTY: Value =
-        Value { loc: Loc::None, uses: 0, last: 0, root: 0, home: NOBODY, target: NO_HOST, zero_high: false };
+    pub(super) const EMPTY: Value = Value {
+        loc: Loc::None,
+        uses: 0,
+        last: 0,
+        root: 0,
+        home: NOBODY,
+        target: NO_HOST,
+        zero_high: false,
+    };
 }
 
 pub(super) fn wide(t: Type) -> W {
@@ -132,7 +139,9 @@ impl Compiler<'_> {
     }
     fn free_scratch(&self, vec: bool) -> Option<Host> {
         let list: &[Host] = if vec { &SCRATCH_VEC } else { &SCRATCH_INT };
-        list.iter().copied().find(|&h| self.owner[usize::from(h)] == NOBODY && self.locked >> h & 1 == 0)
+        list.iter()
+            .copied()
+            .find(|&h| self.owner[usize::from(h)] == NOBODY && self.locked >> h & 1 == 0)
     }
     fn spill_slot(&mut self) -> u8 {
         let n = (0..Layout::SPILLS).find(|&n| !self.spilled[n]).unwrap_or(Layout::SPILLS - 1);
@@ -213,7 +222,11 @@ impl Compiler<'_> {
             // Used again later: a register saves the next load.
             Loc::Home(_) | Loc::Spill(_) if v.uses > 1 => {
                 let vec = self.inst(root).ty.is_vec();
-                if self.free_scratch(vec).is_some() { Rm::R(self.reg(id)) } else { self.memory_of(v.loc).unwrap_or(Rm::R(0)) }
+                if self.free_scratch(vec).is_some() {
+                    Rm::R(self.reg(id))
+                } else {
+                    self.memory_of(v.loc).unwrap_or(Rm::R(0))
+                }
             }
             loc => match self.memory_of(loc) {
                 Some(m) => m,
@@ -394,7 +407,11 @@ impl Compiler<'_> {
     }
     fn vacate_if_other(&mut self, h: Host, id: u16) {
         let o = self.owner[usize::from(h)];
-        if o != NOBODY && o != id && self.vals[usize::from(o)].uses > 0 && self.vals[usize::from(o)].loc == Loc::Reg(h) {
+        if o != NOBODY
+            && o != id
+            && self.vals[usize::from(o)].uses > 0
+            && self.vals[usize::from(o)].loc == Loc::Reg(h)
+        {
             self.lock(h);
             self.vacate(h);
         }

@@ -3,7 +3,7 @@
 
 use remu_ir::{ExitKind, Inst, Op};
 
-use super::enc::{Alu, Label, RAX, RCX, RDX, RSP, RSI, Rm, W, at, cc};
+use super::enc::{Alu, Label, RAX, RCX, RDX, RSI, RSP, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use crate::{Layout, Link};
 
@@ -13,7 +13,12 @@ impl Compiler<'_> {
     }
     /// Leaves at the entry of a block if an exit was asked for.
     pub(super) fn poll(&mut self, pc: u64) {
-        self.a.alu_imm(Alu::Cmp, W::D, Rm::M(at(super::enc::RBP, Layout::disp(Layout::EXIT_REQUEST))), 0);
+        self.a.alu_imm(
+            Alu::Cmp,
+            W::D,
+            Rm::M(at(super::enc::RBP, Layout::disp(Layout::EXIT_REQUEST))),
+            0,
+        );
         let l = self.a.label();
         self.a.jcc(cc::NE, l);
         self.cold.push(Cold::Exit { label: l, kind: ExitKind::Poll, pc });
@@ -70,7 +75,11 @@ impl Compiler<'_> {
             Op::exit => self.exit(ExitKind::from_u8(i.aux), self.pc_of(i.imm)),
             Op::exit_if => {
                 let l = self.a.label();
-                self.cold.push(Cold::Exit { label: l, kind: ExitKind::from_u8(i.aux), pc: self.pc_of(i.imm) });
+                self.cold.push(Cold::Exit {
+                    label: l,
+                    kind: ExitKind::from_u8(i.aux),
+                    pc: self.pc_of(i.imm),
+                });
                 self.branch(i.args[0], true, l);
                 self.done_all(i);
             }
@@ -96,7 +105,12 @@ impl Compiler<'_> {
     }
     /// The same poll where the guest address is in rax.
     fn poll_dynamic(&mut self) {
-        self.a.alu_imm(Alu::Cmp, W::D, Rm::M(at(super::enc::RBP, Layout::disp(Layout::EXIT_REQUEST))), 0);
+        self.a.alu_imm(
+            Alu::Cmp,
+            W::D,
+            Rm::M(at(super::enc::RBP, Layout::disp(Layout::EXIT_REQUEST))),
+            0,
+        );
         self.a.jcc_far(cc::NE, self.thunks.poll);
     }
     /// rcx = cache entry for the guest address in rax; equal if it is there.

@@ -375,11 +375,23 @@ impl<'a> CodeBuf<'a> {
     }
     /// Zero-extend 8 or 16 bits.
     pub(crate) fn movzx(&mut self, bytes: u32, d: Reg, s: Rm) {
-        self.op(W::D, if bytes == 1 { 0x0fb6 } else { 0x0fb7 }, d, s, bytes == 1 && matches!(s, Rm::R(_)));
+        self.op(
+            W::D,
+            if bytes == 1 { 0x0fb6 } else { 0x0fb7 },
+            d,
+            s,
+            bytes == 1 && matches!(s, Rm::R(_)),
+        );
     }
     /// Sign-extend 8 or 16 bits.
     pub(crate) fn movsx(&mut self, w: W, bytes: u32, d: Reg, s: Rm) {
-        self.op(w, if bytes == 1 { 0x0fbe } else { 0x0fbf }, d, s, bytes == 1 && matches!(s, Rm::R(_)));
+        self.op(
+            w,
+            if bytes == 1 { 0x0fbe } else { 0x0fbf },
+            d,
+            s,
+            bytes == 1 && matches!(s, Rm::R(_)),
+        );
     }
     /// Store of 1 or 2 bytes.
     pub(crate) fn st_small(&mut self, bytes: u32, m: Mem, s: Reg) {

@@ -6,7 +6,7 @@ use super::X;
 use super::alloc::Loc;
 use super::enc::{RAX, RBP, Rm, W, at};
 use super::lower::Compiler;
-use super::vector::{MOVQ_R_X, MOVSD_ST, MOVSS_ST, MOVUPS, MOVUPS_ST, MOVQ_X_R};
+use super::vector::{MOVQ_R_X, MOVQ_X_R, MOVSD_ST, MOVSS_ST, MOVUPS, MOVUPS_ST};
 use super::{Host, XT};
 
 /// An instruction as it lies in the code, for the evaluator to read.

@@ -25,7 +25,6 @@ const FLUSH_HALVES: i32 = 32;
 /// 2^-14 as a single.
 const LEAST_NORMAL_HALF: i32 = 0x3880_0000;
 const FMA213: u32 = 0x21a9;
-const CVTPH2PS: u32 = 0x2113;
 
 const NAN32: u64 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
@@ -224,7 +223,12 @@ impl Compiler<'_> {
         // ucomis raises invalid for signalling NaNs only, as the op does.
         self.ucomis(i.ty, regs[0] - X, regs[1] - X);
         let (label, back) = self.detour(cc::E);
-        self.a.vex((if min { 0x105d } else { 0x105f }) | prefix(i.ty), r, regs[0] - X, Rm::R(regs[1] - X));
+        self.a.vex(
+            (if min { 0x105d } else { 0x105f }) | prefix(i.ty),
+            r,
+            regs[0] - X,
+            Rm::R(regs[1] - X),
+        );
         self.cold.push(Cold::Eval { label, back, inst: *i, operands: regs, to: X + r });
         self.a.bind(back);
         self.copy(d, X + r, i.ty);

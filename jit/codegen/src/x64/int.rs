@@ -36,7 +36,9 @@ impl Compiler<'_> {
             Op::mul => self.mul(id, i),
             Op::mulhu | Op::mulhs | Op::mulhsu => self.mulh(id, i),
             Op::divu | Op::divs | Op::remu | Op::rems => self.divide(id, i),
-            Op::neg | Op::not => self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d))),
+            Op::neg | Op::not => {
+                self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d)))
+            }
             Op::bswap => self.one(id, i, |c, w, d| c.a.bswap(w, d)),
             Op::shl | Op::shr | Op::sar | Op::rotr | Op::rotl => self.shift(id, i),
             Op::extract | Op::sextract => self.extract(id, i),
@@ -302,7 +304,16 @@ impl Compiler<'_> {
         self.a.bind(zero);
         if !rem {
             let ones = DivZero::from_u8(i.aux) == DivZero::Ones;
-            self.a.movi(RAX, if !ones { 0 } else if w == W::Q { u64::MAX } else { 0xffff_ffff });
+            self.a.movi(
+                RAX,
+                if !ones {
+                    0
+                } else if w == W::Q {
+                    u64::MAX
+                } else {
+                    0xffff_ffff
+                },
+            );
         }
         self.a.bind(end);
         self.from_temp(id, i);
@@ -439,7 +450,8 @@ impl Compiler<'_> {
         let m = at(super::enc::RBP, self.lay.fallback());
         self.a.st(W::Q, m, RAX);
         self.move_in(w, RAX, x);
-        let imm = if w == W::D { Some(keep as u32 as i32) } else { i32::try_from(keep as i64).ok() };
+        let imm =
+            if w == W::D { Some(keep as u32 as i32) } else { i32::try_from(keep as i64).ok() };
         if let Some(v) = imm {
             self.a.alu_imm(Alu::And, w, Rm::R(RAX), v);
         } else {

@@ -22,15 +22,44 @@ impl core::error::Error for OutOfSpace {}
 
 /// Code emitted behind the region's main path.
 pub(super) enum Cold {
-    Exit { label: Label, kind: ExitKind, pc: u64 },
-    Goto { label: Label, pc: u64, poll: bool },
-    LinkStub { label: Label, site: u32, target: u64 },
-    ReturnMiss { label: Label, reg: u8 },
-    CallMiss { label: Label, back: Label },
+    Exit {
+        label: Label,
+        kind: ExitKind,
+        pc: u64,
+    },
+    Goto {
+        label: Label,
+        pc: u64,
+        poll: bool,
+    },
+    LinkStub {
+        label: Label,
+        site: u32,
+        target: u64,
+    },
+    ReturnMiss {
+        label: Label,
+        reg: u8,
+    },
+    CallMiss {
+        label: Label,
+        back: Label,
+    },
     /// A NaN result under the default-NaN rule.
-    Nan { label: Label, back: Label, value: u64, to: u8 },
+    Nan {
+        label: Label,
+        back: Label,
+        value: u64,
+        to: u8,
+    },
     /// A result that only the evaluator gets right.
-    Eval { label: Label, back: Label, inst: Inst, operands: [Host; 3], to: Host },
+    Eval {
+        label: Label,
+        back: Label,
+        inst: Inst,
+        operands: [Host; 3],
+        to: Host,
+    },
 }
 
 /// State of one compilation. Its tables are kept from region to region in a
@@ -65,7 +94,11 @@ impl<'a> Compiler<'a> {
     /// # Errors
     /// The buffer was too small; nothing in it may be used.
     pub fn compile(
-        r: &'a Region, live: &Liveness, lay: &'a Layout, thunks: &'a Thunks, buf: &'a mut [u8],
+        r: &'a Region,
+        live: &Liveness,
+        lay: &'a Layout,
+        thunks: &'a Thunks,
+        buf: &'a mut [u8],
     ) -> Result<Compiled, OutOfSpace> {
         let mut pins = vec![NO_HOST; lay.size / 8];
         for (slots, hosts) in [(&lay.pinned_int, &PIN_INT), (&lay.pinned_vec, &PIN_VEC)] {
@@ -113,7 +146,8 @@ impl<'a> Compiler<'a> {
             }
             // Uses by a value that shares the register or is computed late
             // last as long as that value.
-            let shares = matches!(i.op, Op::trunc | Op::vtof) || matches!(i.ty, Type::Bool | Type::Flags);
+            let shares =
+                matches!(i.op, Op::trunc | Op::vtof) || matches!(i.ty, Type::Bool | Type::Flags);
             let reach = if shares { self.vals[id].last.max(id as u16) } else { id as u16 };
             for &a in &i.args[..i.op.arity()] {
                 if let Some(v) = self.vals.get_mut(usize::from(a)) {
@@ -148,7 +182,10 @@ impl<'a> Compiler<'a> {
                 let def = self.r.insts[usize::from(v)];
                 let old = current[key];
                 let old_free = old == NOBODY || old == v || self.vals[usize::from(old)].last <= v;
-                let computed = !matches!(def.op, Op::get | Op::trunc | Op::vtof | Op::iconst | Op::pcconst | Op::vconst);
+                let computed = !matches!(
+                    def.op,
+                    Op::get | Op::trunc | Op::vtof | Op::iconst | Op::pcconst | Op::vconst
+                );
                 if computed
                     && v >= b.start
                     && v >= barrier

@@ -33,7 +33,8 @@ const X: Host = 16;
 /// General-purpose registers for pinned slots, best first.
 const PIN_INT: [Host; 10] = [3, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 /// Vector registers for pinned slots.
-const PIN_VEC: [Host; 10] = [X + 6, X + 7, X + 8, X + 9, X + 10, X + 11, X + 12, X + 13, X + 14, X + 15];
+const PIN_VEC: [Host; 10] =
+    [X + 6, X + 7, X + 8, X + 9, X + 10, X + 11, X + 12, X + 13, X + 14, X + 15];
 /// Registers that hold values of a block.
 const SCRATCH_INT: [Host; 3] = [1, 2, 6];
 const SCRATCH_VEC: [Host; 5] = [X + 1, X + 2, X + 3, X + 4, X + 5];

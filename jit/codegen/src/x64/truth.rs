@@ -114,7 +114,9 @@ impl Compiler<'_> {
         // elsewhere it might be skipped, or come behind a look at the flags.
         let next = self.r.insts.get(usize::from(id) + 1);
         let at_once = v.uses == 1
-            && next.is_some_and(|n| n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond));
+            && next.is_some_and(|n| {
+                n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond)
+            });
         if fp && !at_once {
             self.float_compare(id, false);
         }
@@ -216,7 +218,10 @@ impl Compiler<'_> {
                 Some(if matches!(i.op, Op::fl_sub | Op::fl_sbc) {
                     Truth::One(after_sub(c))
                 } else if i.op == Op::fl_logic && matches!(c, FlagCond::Hi | FlagCond::Ls) {
-                    Truth::One(after_add(if c == FlagCond::Hi { FlagCond::Cs } else { FlagCond::Cc }).one())
+                    Truth::One(
+                        after_add(if c == FlagCond::Hi { FlagCond::Cs } else { FlagCond::Cc })
+                            .one(),
+                    )
                 } else {
                     after_add(c)
                 })

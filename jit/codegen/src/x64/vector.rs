@@ -168,7 +168,11 @@ impl Compiler<'_> {
             }
             Op::vduplane => return self.vec_dup_lane(id, i, l),
             Op::vuwiden | Op::vswiden => {
-                let ops = if i.op == Op::vuwiden { [0x2130, 0x2133, 0x2135, 0] } else { [0x2120, 0x2123, 0x2125, 0] };
+                let ops = if i.op == Op::vuwiden {
+                    [0x2130, 0x2133, 0x2135, 0]
+                } else {
+                    [0x2120, 0x2123, 0x2125, 0]
+                };
                 let Some(op) = by_lane(l, ops) else { return false };
                 self.vec1(id, i, |c, d, x| c.a.vex(op, d, 0, Rm::R(x)));
             }
@@ -201,7 +205,9 @@ impl Compiler<'_> {
                 });
             }
             Op::aesimc => self.vec1(id, i, |c, d, x| c.a.vex(0x21db, d, 0, Rm::R(x))),
-            Op::vpmull if l == Lane::D => self.vec2(id, i, |c, d, x, y| c.a.vex_imm(0x3144, d, x, Rm::R(y), 0)),
+            Op::vpmull if l == Lane::D => {
+                self.vec2(id, i, |c, d, x, y| c.a.vex_imm(0x3144, d, x, Rm::R(y), 0))
+            }
             Op::clmul | Op::clmulh => self.carry_less(id, i),
             _ => return false,
         }
@@ -332,12 +338,15 @@ impl Compiler<'_> {
         match l {
             // vpshufd
             Lane::S => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1170, d, 0, Rm::R(x), n * 0x55)),
-            Lane::D => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1170, d, 0, Rm::R(x), if n == 0 { 0x44 } else { 0xee })),
+            Lane::D => self.vec1(id, i, |c, d, x| {
+                c.a.vex_imm(0x1170, d, 0, Rm::R(x), if n == 0 { 0x44 } else { 0xee })
+            }),
             Lane::B | Lane::H => {
                 let pattern = if l == Lane::B {
                     u128::from_ne_bytes([n; 16])
                 } else {
-                    u128::from(u16::from_le_bytes([2 * n, 2 * n + 1])) * 0x0001_0001_0001_0001_0001_0001_0001_0001
+                    u128::from(u16::from_le_bytes([2 * n, 2 * n + 1]))
+                        * 0x0001_0001_0001_0001_0001_0001_0001_0001
                 };
                 self.vec1(id, i, |c, d, x| {
                     c.vector_constant(XT, pattern);
@@ -381,7 +390,13 @@ impl Compiler<'_> {
             self.a.vex(0x2117, XT, 0, Rm::R(XT));
             let (label, back) = (self.a.label(), self.a.label());
             self.a.jcc(super::enc::cc::NE, label);
-            self.cold.push(Cold::Eval { label, back, inst: *i, operands: [X + x, X + y, 0], to: X + r });
+            self.cold.push(Cold::Eval {
+                label,
+                back,
+                inst: *i,
+                operands: [X + x, X + y, 0],
+                to: X + r,
+            });
             self.a.bind(back);
         }
         self.copy(d, X + r, Type::V128);

@@ -4,4 +4,4 @@ mod cases;
 mod random;
 
 pub use cases::{Case, MEMORY, Run, STATE_SIZE, cases, describe, names};
-pub use random::{Random, Spec, block, takes_part};
+pub use random::{Random, Spec, block, fill, takes_part};

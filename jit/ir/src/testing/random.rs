@@ -94,6 +94,12 @@ pub fn takes_part(op: Op) -> bool {
 pub fn block(b: &Builder, rng: &mut Random, spec: &Spec<'_>, pc: u64, next: u64) {
     b.block(pc, false);
     b.insn(pc);
+    fill(b, rng, spec);
+    b.goto(next);
+}
+
+/// Writes random ops into the open block, and their values into some slot.
+pub fn fill(b: &Builder, rng: &mut Random, spec: &Spec<'_>) {
     let mut g = Writer { b, rng, spec, pool: Vec::new(), seen: 0 };
     for n in [0, 1, 2, 3] {
         g.pool.push(b.c32(n));
@@ -107,7 +113,6 @@ pub fn block(b: &Builder, rng: &mut Random, spec: &Spec<'_>, pc: u64, next: u64)
         }
     }
     g.sink();
-    b.goto(next);
 }
 
 struct Writer<'a> {
