@@ -9,8 +9,9 @@ use remu_isa::RegDesc;
 /// The data has one address.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// `REMU_DIFFERENTIAL` multiplies the number of cases.
 fn factor() -> usize {
-    std::env::var("REMU_CASES").ok().and_then(|v| v.parse().ok()).unwrap_or(1)
+    std::env::var("REMU_DIFFERENTIAL").ok().and_then(|v| v.parse().ok()).unwrap_or(1)
 }
 
 /// Checks each row `each` times alone, then sequences.
