@@ -22,19 +22,39 @@ impl Riscv64 {
     }
 }
 
-/// Lift key: the dynamic rounding mode is to nearest, ties away from zero,
-/// which hosts do not have.
-pub(crate) const KEY_RMM: u32 = 1;
-/// Lift key: the dynamic rounding mode is a reserved one.
-pub(crate) const KEY_RESERVED: u32 = 2;
+/// Lift key: what translations know of the rounding mode of `fcsr`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mode {
+    /// To nearest, ties to even: instructions that round so by themselves need
+    /// no change of mode.
+    Nearest,
+    /// One of the directed modes.
+    Directed,
+    /// To nearest, ties away from zero, which hosts do not have.
+    Away,
+    /// A reserved one: instructions that would use it are illegal.
+    Reserved,
+}
 
-/// The lift key for a rounding mode of `fcsr`.
-pub(crate) fn key_of(frm: u32) -> Key {
-    Key(match frm {
-        0..state::RMM => 0,
-        state::RMM => KEY_RMM,
-        _ => KEY_RESERVED,
-    })
+impl Mode {
+    /// Of a rounding mode of `fcsr`.
+    pub(crate) fn of_frm(frm: u32) -> Mode {
+        match frm {
+            0 => Mode::Nearest,
+            1..state::RMM => Mode::Directed,
+            state::RMM => Mode::Away,
+            _ => Mode::Reserved,
+        }
+    }
+    /// Of a lift key.
+    pub(crate) fn of_key(key: Key) -> Mode {
+        match key.0 {
+            0 => Mode::Nearest,
+            1 => Mode::Directed,
+            2 => Mode::Away,
+            _ => Mode::Reserved,
+        }
+    }
 }
 
 /// The instruction at the start of `code` and its length; shorter ones have
@@ -78,7 +98,7 @@ impl Isa for Riscv64 {
         }
     }
     fn key(&self, state: &[u8]) -> Key {
-        key_of(state::frm_of(state))
+        Key(Mode::of_frm(state::frm_of(state)) as u32)
     }
 }
 
@@ -120,6 +140,15 @@ mod tests {
         assert_eq!(scan(0), want(2, Flow::Stop, 0));
         assert_eq!(isa.scan(&[0x13, 0, 0], 0, Key(0)), None);
         assert_eq!(isa.scan(&[1, 0], 0, Key(0)), want(2, Flow::Next, 0));
+    }
+
+    #[test]
+    fn keys_tell_modes_apart() {
+        use Mode::{Away, Directed, Nearest, Reserved};
+        let modes = [0, 1, 2, 3, 4, 5, 6, 7].map(Mode::of_frm);
+        let want = [Nearest, Directed, Directed, Directed, Away, Reserved, Reserved, Reserved];
+        assert_eq!(modes, want);
+        assert!(modes.into_iter().all(|m| Mode::of_key(Key(m as u32)) == m));
     }
 
     #[test]

@@ -9,8 +9,9 @@ use remu_isa::RegDesc;
 /// The data has one address.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
+/// `REMU_DIFFERENTIAL` multiplies the number of cases.
 fn factor() -> usize {
-    std::env::var("REMU_CASES").ok().and_then(|v| v.parse().ok()).unwrap_or(1)
+    std::env::var("REMU_DIFFERENTIAL").ok().and_then(|v| v.parse().ok()).unwrap_or(1)
 }
 
 /// Checks each row `each` times alone, then sequences.
@@ -80,8 +81,9 @@ mod riscv64 {
     fn value(rng: &mut Rng, r: &RegDesc) -> Option<u128> {
         Some(match r.name {
             "zero" => 0,
-            FRM if rng.below(4) == 0 => rng.below(8) as u128,
-            FRM => rng.below(4) as u128,
+            FRM if rng.below(3) == 0 => rng.below(8) as u128,
+            FRM if rng.below(2) == 0 => rng.below(4) as u128,
+            FRM => 0,
             _ => return None,
         })
     }

@@ -4,7 +4,7 @@ use remu_ir::{Addr, Builder, FCond, Fp, FpInt, MemOp, NanRule, Rm, Type, Val};
 
 use super::{Lift, Regs};
 use crate::decode::args;
-use crate::isa::{KEY_RESERVED, KEY_RMM};
+use crate::isa::Mode;
 use crate::state::slots;
 
 /// One function per row: `name(ArgumentSet) = function(further arguments);`.
@@ -66,15 +66,16 @@ const DYN: Fp = Fp::dynamic(RULE);
 /// Policy of an instruction's `rm` field; `None` if that is reserved, and then
 /// the instruction has become an illegal one.
 fn policy(l: &Lift<'_>, rm: u8) -> Option<Fp> {
-    let key = l.key().0;
+    let mode = Mode::of_key(l.key());
     let rm = match rm {
+        0 if mode == Mode::Nearest => Rm::Dyn,
         0 => Rm::Ne,
         1 => Rm::Tz,
         2 => Rm::Dn,
         3 => Rm::Up,
         4 => Rm::Na,
-        7 if key & KEY_RMM != 0 => Rm::Na,
-        7 if key & KEY_RESERVED == 0 => Rm::Dyn,
+        7 if mode == Mode::Away => Rm::Na,
+        7 if mode != Mode::Reserved => Rm::Dyn,
         _ => {
             l.illegal();
             return None;

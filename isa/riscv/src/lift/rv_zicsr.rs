@@ -6,7 +6,7 @@ use remu_ir::{Cond, ExitKind, Type, Val};
 use super::{Lift, Regs};
 use crate::decode::args;
 use crate::helpers::TIME;
-use crate::isa::key_of;
+use crate::isa::Mode;
 use crate::state::{RMM, fpmode_of, slots};
 
 const FFLAGS: u16 = 0x001;
@@ -50,15 +50,21 @@ fn set_frm(l: &Lift<'_>, v: Val) {
 }
 /// Leaves if translations for the new rounding mode differ.
 fn follow(l: &Lift<'_>, frm: Val) {
-    let key = l.key();
-    match l.as_const(frm) {
-        Some(c) if key_of(c as u32) == key => {}
-        None if key == key_of(0) => {
-            let differs = l.icmp(frm, l.c64(RMM.into()), Cond::Geu);
-            l.exit_if(differs, ExitKind::KeyChanged, l.next_pc());
+    let mode = Mode::of_key(l.key());
+    if let Some(frm) = l.as_const(frm) {
+        if Mode::of_frm(frm as u32) != mode {
+            l.exit(ExitKind::KeyChanged, l.next_pc());
         }
-        _ => l.exit(ExitKind::KeyChanged, l.next_pc()),
+        return;
     }
+    let than = |n: u32, c| l.icmp(frm, l.c64(n.into()), c);
+    let differs = match mode {
+        Mode::Nearest => than(0, Cond::Ne),
+        Mode::Directed => l.icmp(l.add_imm(frm, -1), l.c64(3), Cond::Geu),
+        Mode::Away => than(RMM, Cond::Ne),
+        Mode::Reserved => than(RMM, Cond::Leu),
+    };
+    l.exit_if(differs, ExitKind::KeyChanged, l.next_pc());
 }
 
 /// Value of a register; `None` where there is none.
@@ -84,8 +90,8 @@ enum Change {
 fn access(l: &Lift<'_>, csr: u16, rd: u8, operand: Val, change: Change) {
     let status = matches!(csr, FFLAGS | FRM | FCSR);
     let counter = matches!(csr, CYCLE | TIMER | INSTRET);
-    let readable = status || (counter && change == Change::None);
-    if !readable {
+    let readable = counter && change == Change::None;
+    if !(status || readable) {
         return l.illegal();
     }
     // A write whose old value nobody wants does not read.
