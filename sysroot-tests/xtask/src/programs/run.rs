@@ -14,6 +14,9 @@ use crate::jail::{self, Ending, Runner, Spec};
 use crate::sysroot::{Pair, Sysroot};
 use crate::{cache, oracle};
 
+/// Raised when jails change in a way that programs see, so that kept results are made again.
+const JAIL: u32 = 2;
+
 /// What every run of one architecture shares.
 pub(crate) struct Ground {
     arch: Arch,
@@ -87,7 +90,7 @@ impl Ground {
             _ => (&self.pair.native, None, "native".to_string()),
         };
         let row = serde_json::to_string(case)?;
-        let key = cache::hash(format!("{row}{}{who}", sysroot.key), 20);
+        let key = cache::hash(format!("{JAIL}{row}{}{who}", sysroot.key), 20);
         let path = cache::root()?.join("expected").join(&key);
         if let Ok(text) = fs::read(&path) {
             return serde_json::from_slice(&text).with_context(|| format!("in {}", path.display()));

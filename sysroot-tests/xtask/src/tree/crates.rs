@@ -165,6 +165,11 @@ fn visit(root: &Path, file: &Path, is_root: bool, reached: &mut BTreeSet<String>
         {
             visit_if_there(root, &folder.join(path), reached)?;
         }
+        if let Some(path) =
+            original.trim().strip_prefix("include!(\"").and_then(|l| l.split('"').next())
+        {
+            visit_if_there(root, &folder.join(path), reached)?;
+        }
         let words: Vec<_> = line.split_whitespace().collect();
         let Some(at) = words.iter().position(|w| *w == "mod") else { continue };
         let Some(name) = words.get(at + 1).and_then(|w| w.strip_suffix(';')) else { continue };
@@ -175,7 +180,11 @@ fn visit(root: &Path, file: &Path, is_root: bool, reached: &mut BTreeSet<String>
 }
 
 fn visit_if_there(root: &Path, file: &Path, reached: &mut BTreeSet<String>) -> Result<()> {
-    if file.is_file() { visit(root, file, false, reached) } else { Ok(()) }
+    // A `#[path]` may lead out of its folder; the name must be the one git knows.
+    match file.canonicalize() {
+        Ok(file) if file.is_file() => visit(root, &file, false, reached),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
