@@ -85,7 +85,7 @@ impl Engine {
         // In bounds: the state is followed by scratch memory.
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);
-        let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3f;
+        let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3d; // not bit 1: guests see flushed inputs there, not denormal ones
         mem.word(Layout::FPSTAT).fetch_or(sticky, Ordering::Relaxed);
         ExitKind::from_u8(kind as u8)
     }

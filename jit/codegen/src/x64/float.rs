@@ -523,7 +523,7 @@ impl Compiler<'_> {
         let m = at(RBP, self.lay.fallback());
         self.a.vex(super::vector::STMXCSR, 3, 0, Rm::M(m));
         self.a.ld(W::D, RAX, m);
-        self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0x3f);
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0x3d);
         self.a.alu(Alu::Or, W::D, RAX, Rm::M(at(RBP, Layout::disp(Layout::FPSTAT))));
     }
     fn write_status(&mut self, i: &Inst) {
