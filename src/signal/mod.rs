@@ -84,14 +84,6 @@ impl Actions {
         self.lock()[signal as usize].now
     }
 
-    /// The action for a signal that a handler of the runner took.
-    fn get_taken(&self, signal: i32) -> SigAction {
-        let entry = self.lock()[signal as usize];
-        let from_before = entry.now.handler <= IGNORE && entry.handled.handler > IGNORE;
-        // Fault signals always have the runner's handler, whatever the guest's action was.
-        if from_before && FAULT_BITS & bit(signal) == 0 { entry.handled } else { entry.now }
-    }
-
     /// rt_sigaction(2).
     pub(crate) fn set(&self, signal: i32, new: Option<SigAction>) -> SysResult<SigAction> {
         if !(1..=SIGNALS as i32).contains(&signal) {

@@ -122,7 +122,8 @@ fn rust(sources: &[Source]) -> impl Iterator<Item = &Source> {
 fn unsafe_files(sources: &[Source], listed: &BTreeSet<String>) -> Vec<String> {
     let mut wrong = Vec::new();
     for source in rust(sources) {
-        let code = strip::code(&source.text);
+        // A pointer to an unsafe function is no unsafe code.
+        let code = strip::code(&source.text.replace("unsafe extern \"C\" fn(", "fn("));
         let found = strip::has_word(&code, "unsafe");
         match (found, listed.contains(&source.path)) {
             (true, false) => wrong
