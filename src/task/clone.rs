@@ -164,15 +164,16 @@ impl Task {
         // Nothing runs when a process that shares the memory of another ends: the caller's word
         // for joining is not the child's.
         child.clear_tid = 0;
-        if a.flags & CLEAR_SIGHAND != 0 {
-            child.shared.actions.clear();
-        }
         let pid_address = if a.flags & PIDFD != 0 { a.pidfd } else { a.parent_tid };
         let kernel = a.flags & !(OWN | SIGHAND | CLEAR_SIGHAND);
         let old = host::set_mask(u64::MAX);
         let pid = raw::vfork(kernel, a.exit_signal, pid_address, &mut || {
             child.write_tids(a);
             child.enter();
+            // Only now: the host's dispositions are the child's own here.
+            if a.flags & CLEAR_SIGHAND != 0 {
+                child.shared.actions.clear();
+            }
             child.signals.apply_mask();
             let end = child.run();
             exit::end_process(&child, end)

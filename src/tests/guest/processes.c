@@ -3,7 +3,7 @@ exit 7
 killed 9
 vfork shares 5
 spawn missing: ENOENT 1
-spawn self: 3
+spawn self: 3 handler kept 1
 exec arguments: a [] b c
 exec environment: X=1 only 1
 exec keeps ignored 1 mask 1 resets handler 1
@@ -50,7 +50,8 @@ static int run(char *path, char **argv, char **env)
     }
     return wait_for(c);
 }
-static void handler(int s) {}
+static volatile sig_atomic_t got;
+static void handler(int s) { got = 1; }
 
 static int child(int argc, char **argv)
 {
@@ -105,8 +106,13 @@ int main(int argc, char **argv)
     pid_t pid;
     printf("spawn missing: ENOENT %d\n", posix_spawn(&pid, "/no/such", 0, 0, none, environ) == ENOENT);
     char *status3[] = {self, "status", "3", 0};
+    int r;
+    signal(SIGUSR2, handler);
     posix_spawn(&pid, self, 0, 0, status3, environ);
-    printf("spawn self: %d\n", wait_for(pid));
+    r = wait_for(pid);
+    got = 0;
+    raise(SIGUSR2);
+    printf("spawn self: %d handler kept %d\n", r, got);
     char *args[] = {"a", "args", "", "b", "c", 0};
     run(self, args, environ);
     char *env[] = {"X=1", 0}, *enva[] = {self, "env", 0};
