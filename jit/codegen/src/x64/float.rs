@@ -6,7 +6,7 @@ use remu_ir::{FCond, FlagCond, Fp, FpInt, Inst, NanRule, Op, Rm as Round, Type};
 use super::enc::{Alu, Label, RAX, RBP, RCX, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use super::truth::Truth;
-use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, MOVQ_X_R, XORPS};
+use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, XORPS};
 use super::{Host, X, XT};
 use crate::Layout;
 
@@ -31,6 +31,14 @@ const NAN64: u64 = 0x7ff8_0000_0000_0000;
 
 fn default_nan(t: Type) -> u64 {
     if t == Type::F64 { NAN64 } else { NAN32 }
+}
+
+/// Whether an op finds underflow otherwise than the host: Arm does before
+/// rounding. Sums that are denormal are exact.
+pub(super) fn tiny_before_rounding(i: &Inst) -> bool {
+    let narrows = i.op == Op::fcvt && i.ty == Type::F32;
+    let ops = matches!(i.op, Op::fmul | Op::fdiv | Op::fma | Op::vfmul | Op::vfdiv | Op::vfma);
+    matches!(Fp::from_u8(i.aux).nan, NanRule::Arm | NanRule::ArmDefault) && (ops || narrows)
 }
 
 impl Compiler<'_> {
@@ -135,6 +143,24 @@ impl Compiler<'_> {
     fn fix_nan(&mut self, i: &Inst, r: u8, operands: [Host; 3], exact: bool) {
         let rule = Fp::from_u8(i.aux).nan;
         if rule == NanRule::X86 {
+            return;
+        }
+        if tiny_before_rounding(i) {
+            // The host calls a number tiny after rounding it: they differ only
+            // where the result is the least normal number. A NaN is "equal".
+            let double = i.ty == Type::F64;
+            let (magnitude, least) = if double {
+                (0x7fff_ffff_ffff_ffff, 0x0010_0000_0000_0000)
+            } else {
+                (0x7fff_ffff, 0x0080_0000)
+            };
+            let t = if r == XT { self.scratch(true) - X } else { XT };
+            let (magnitude, least) = (self.constant(magnitude), self.constant(least));
+            self.a.vex_rip(super::vector::ANDPS, t, r, magnitude);
+            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, t, 0, least);
+            let (label, back) = self.detour(cc::E);
+            self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
+            self.a.bind(back);
             return;
         }
         self.ucomis(i.ty, r, r);
@@ -247,9 +273,8 @@ impl Compiler<'_> {
             (false, true) => 1 << 31,
             (false, false) => 0x7fff_ffff,
         };
-        self.a.movi(RAX, bits);
-        self.a.vex(MOVQ_X_R, XT, 0, Rm::R(RAX));
-        self.a.vex(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, Rm::R(XT));
+        let mask = self.constant(bits.into());
+        self.a.vex_rip(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, mask);
         self.finish(id, d);
     }
 
@@ -264,7 +289,7 @@ impl Compiler<'_> {
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
         // Arm keeps a NaN's sign and upper payload, as the host does.
-        if Self::default_rule(i) {
+        if Self::default_rule(i) || tiny_before_rounding(i) {
             self.fix_nan(i, r, regs, false);
         }
         self.copy(d, X + r, i.ty);

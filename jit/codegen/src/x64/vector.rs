@@ -2,7 +2,8 @@
 
 use remu_ir::{Cond, Fp, Inst, Lane, NanRule, Op, Type};
 
-use super::enc::{RAX, RBP, Rm, W, at};
+use super::enc::{Label, RAX, RBP, Rm, W, at};
+use super::float::tiny_before_rounding;
 use super::lower::{Cold, Compiler};
 use super::{X, XT};
 
@@ -71,11 +72,19 @@ impl Compiler<'_> {
             0 => self.a.vex(PXOR, x, x, Rm::R(x)),
             u128::MAX => self.a.vex(PCMPEQD, x, x, Rm::R(x)),
             _ => {
-                let l = self.a.label();
-                self.const_data.push((l, v));
-                self.a.vex_rip(MOVUPS, x, l);
+                let l = self.constant(v);
+                self.a.vex_rip(MOVUPS, x, 0, l);
             }
         }
+    }
+    /// Label of a constant in the region's data, aligned for any operand.
+    pub(super) fn constant(&mut self, v: u128) -> Label {
+        if let Some((l, _)) = self.const_data.iter().rev().take(8).find(|c| c.1 == v) {
+            return *l;
+        }
+        let l = self.a.label();
+        self.const_data.push((l, v));
+        l
     }
 
     /// Lowers a vector op; false if it has no rule here.
@@ -385,8 +394,23 @@ impl Compiler<'_> {
         let r = if clash { self.scratch(true) - X } else { d - X };
         self.a.vex(op, r, x, Rm::R(y));
         if p.nan != NanRule::X86 {
-            // vcmpunordps t, r, r; vptest t, t
-            self.a.vex_imm(0x10c2 | pp, XT, r, Rm::R(r), 3);
+            if tiny_before_rounding(i) {
+                // As for scalars; vcmpeq_uqps t, t, [least]: unordered or equal.
+                let (magnitude, least): (u64, u64) = if p.lane == Lane::D {
+                    (0x7fff_ffff_ffff_ffff, 0x0010_0000_0000_0000)
+                } else {
+                    (0x7fff_ffff_7fff_ffff, 0x0080_0000_0080_0000)
+                };
+                let twice = |v: u64| u128::from(v) << 64 | u128::from(v);
+                let (magnitude, least) =
+                    (self.constant(twice(magnitude)), self.constant(twice(least)));
+                self.a.vex_rip(ANDPS, XT, r, magnitude);
+                self.a.vex_rip_imm(0x10c2 | pp, XT, XT, least, 8);
+            } else {
+                // vcmpunordps t, r, r
+                self.a.vex_imm(0x10c2 | pp, XT, r, Rm::R(r), 3);
+            }
+            // vptest t, t
             self.a.vex(0x2117, XT, 0, Rm::R(XT));
             let (label, back) = (self.a.label(), self.a.label());
             self.a.jcc(super::enc::cc::NE, label);
