@@ -233,6 +233,11 @@ impl<'a> CodeBuf<'a> {
         self.modrm(reg, rm);
     }
 
+    /// Makes the next instruction's operands 16 bits wide.
+    pub(crate) fn operand_size(&mut self) {
+        self.b(0x66);
+    }
+
     /// VEX instruction, 128-bit or scalar (L = 0) unless `l` is set. `op`: bits
     /// 7:0 opcode, 9:8 pp (0 none, 1 66, 2 F3, 3 F2), 13:12 map (1 0F, 2 0F38,
     /// 3 0F3A), bit 15 W.
