@@ -80,6 +80,11 @@ impl Builder {
         s.region.blocks.push(Block { pc, start, end: start, poll });
     }
 
+    /// Marks the region: see [`Region::soft_float`].
+    pub fn soft_float(&self) {
+        self.0.borrow_mut().region.soft_float = true;
+    }
+
     /// Whether the current block has not ended yet.
     pub fn is_open(&self) -> bool {
         self.0.borrow().open
