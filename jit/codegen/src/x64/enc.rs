@@ -269,11 +269,11 @@ impl<'a> CodeBuf<'a> {
         self.modrm(reg, rm);
     }
     /// VEX instruction with the operand `[rip + label]`; no immediate.
-    pub(crate) fn vex_rip(&mut self, op: u32, reg: u8, l: Label) {
+    pub(crate) fn vex_rip(&mut self, op: u32, reg: u8, v: u8, l: Label) {
         let (pp, map, w) = (op >> 8 & 3, op >> 12 & 3, op >> 15 & 1);
         self.b(0xc4);
         self.b((!(reg >> 3) & 1) << 7 | 0x60 | map as u8);
-        self.b((w << 7) as u8 | 0x78 | pp as u8);
+        self.b((w << 7) as u8 | (!v & 15) << 3 | pp as u8);
         self.b(op as u8);
         self.b((reg & 7) << 3 | 5);
         self.rel32(l);
