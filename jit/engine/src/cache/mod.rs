@@ -124,7 +124,8 @@ impl Cache {
         if core::mem::take(&mut store.fresh) {
             let id = Id { config: self.config, module: store.id };
             let o = &self.options;
-            store.view = Folder::open_dir(&o.folder, false, o.limit).and_then(|f| file::open(&f, id));
+            store.view =
+                Folder::open_dir(&o.folder, false, o.limit).and_then(|f| file::open(&f, id));
         }
         let guest = &mut self.guest;
         let accept = |r: &Record<'_>| {

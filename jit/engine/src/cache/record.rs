@@ -190,12 +190,12 @@ impl<'a> Record<'a> {
         let inside = |at: u32, n: usize| at as usize + n <= size;
         self.entries().all(|(_, host)| inside(host, 1))
             && self.landings().all(|l| inside(l, 8) && l.is_multiple_of(8))
-            && self.links().all(|l| inside(l.site, 4) && inside(l.stub, 1) && l.site.is_multiple_of(4))
+            && self
+                .links()
+                .all(|l| inside(l.site, 4) && inside(l.stub, 1) && l.site.is_multiple_of(4))
             && self.relocs.iter().all(|r| {
                 let v = u32_at(r, 0);
-                RelocKind::ALL
-                    .get(v as usize & 3)
-                    .is_some_and(|k| inside(v >> 2, k.bytes()))
+                RelocKind::ALL.get(v as usize & 3).is_some_and(|k| inside(v >> 2, k.bytes()))
             })
     }
 
