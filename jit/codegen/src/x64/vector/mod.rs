@@ -401,7 +401,7 @@ impl Compiler<'_> {
         let m = at(RBP, self.lay.fallback());
         // The thunk takes the number from the result's place.
         self.a.st_imm(W::Q, m, i32::from(i.args[3]));
-        self.a.movi(RAX, func as usize as u64);
+        self.a.movi_host(RAX, func as usize as u64);
         self.a.far(true, self.thunks.vhelper);
         let d = self.dest(id, None);
         self.a.vex(MOVUPS, d - X, 0, Rm::M(m));
