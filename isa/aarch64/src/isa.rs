@@ -17,7 +17,7 @@ impl Aarch64 {
         Aarch64 { features }
     }
     /// The features.
-    pub fn features(&self) -> &Features {
+    pub fn chosen(&self) -> &Features {
         &self.features
     }
 }
@@ -63,6 +63,9 @@ impl Isa for Aarch64 {
     }
     fn hwcap(&self) -> [u64; 2] {
         self.features.hwcap()
+    }
+    fn features(&self) -> Vec<&'static str> {
+        self.features.names()
     }
     fn key(&self, state: &[u8]) -> Key {
         let at = state::FPCR_OFFSET;

@@ -139,6 +139,14 @@ impl Builder {
     }
 
     fn make(&self, op: Op, operands: &[Val]) -> Val {
+        // Leading zeros of reversed bits: how guests without the other count do it.
+        if op == Op::clz {
+            let of = self.inst(operands[0]);
+            if of.op == Op::bitrev {
+                let x = Val { id: of.args[0], ty: of.ty };
+                return self.make(Op::ctz, &[x]);
+            }
+        }
         self.push_op(Inst { op, ty: Type::Void, aux: 0, args: [Val::NONE_ID; 4], imm: 0 }, operands)
     }
 

@@ -29,6 +29,23 @@ const FMA213: u32 = 0x21a9;
 const NAN32: u64 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
 
+/// Every bit but the sign, in all lanes.
+pub(super) fn magnitude(double: bool) -> u128 {
+    if double {
+        0x7fff_ffff_ffff_ffff_7fff_ffff_ffff_ffff
+    } else {
+        0x7fff_ffff_7fff_ffff_7fff_ffff_7fff_ffff
+    }
+}
+/// The least normal number, in all lanes.
+pub(super) fn least_normal(double: bool) -> u128 {
+    if double {
+        0x0010_0000_0000_0000_0010_0000_0000_0000
+    } else {
+        0x0080_0000_0080_0000_0080_0000_0080_0000
+    }
+}
+
 fn default_nan(t: Type) -> u64 {
     if t == Type::F64 { NAN64 } else { NAN32 }
 }
@@ -149,14 +166,10 @@ impl Compiler<'_> {
             // The host calls a number tiny after rounding it: they differ only
             // where the result is the least normal number. A NaN is "equal".
             let double = i.ty == Type::F64;
-            let (magnitude, least) = if double {
-                (0x7fff_ffff_ffff_ffff, 0x0010_0000_0000_0000)
-            } else {
-                (0x7fff_ffff, 0x0080_0000)
-            };
             let t = if r == XT { self.scratch(true) - X } else { XT };
-            let (magnitude, least) = (self.constant(magnitude), self.constant(least));
-            self.a.vex_rip(super::vector::ANDPS, t, r, magnitude);
+            let (abs, least) =
+                (self.constant(magnitude(double)), self.constant(least_normal(double)));
+            self.a.vex_rip(super::vector::ANDPS, t, r, abs);
             self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, t, 0, least);
             let (label, back) = self.detour(cc::E);
             self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
@@ -298,7 +311,7 @@ impl Compiler<'_> {
     }
 
     /// The immediate of ROUNDSD for a mode; `None` where the host has none.
-    fn round_imm(rm: Round) -> Option<u8> {
+    pub(super) fn round_imm(rm: Round) -> Option<u8> {
         match rm {
             Round::Dyn => Some(4),
             Round::Ne => Some(0),
