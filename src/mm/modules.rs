@@ -1,4 +1,5 @@
-//! Which guest code is an unchanged file: what translations may be kept for.
+//! Which guest code comes from which file: what translations may be kept for. Whether the guest has
+//! changed its copy since is found out by looking at the bytes.
 
 use std::os::fd::BorrowedFd;
 
@@ -9,7 +10,7 @@ const START: usize = 4096;
 const PT_NOTE: u32 = 4;
 const NT_GNU_BUILD_ID: u32 = 3;
 
-/// Executable, private, read-only mappings of files, by address.
+/// Private mappings of files that were executable and read-only at first.
 #[derive(Debug, Default)]
 pub(super) struct Modules(Vec<Module>);
 
