@@ -255,7 +255,7 @@ impl Engine {
             thunks,
             opts,
             code_range,
-            table: RwLock::new(Table::new(1 << 18)),
+            table: RwLock::new(Table::new(1 << 12)),
             generation: AtomicU64::new(0),
             inner: Mutex::new(inner),
         };
