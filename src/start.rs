@@ -192,9 +192,11 @@ fn run(
         options: inv.options,
     };
     let mut cpu = Cpu::new(engine).map_err(Failure::own)?;
+    (os.start)(&mut cpu, &regs);
     cpu.set_pc(program.start);
     set(&mut cpu, regs.stack, config.stack.pointer);
     host::set_engine(engine);
+    task::show_guest(&config.stack);
     let actions = Actions::inherit().map_err(Failure::own)?;
     let shared = Arc::new(Shared {
         engine,

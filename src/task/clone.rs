@@ -1,7 +1,7 @@
 //! clone(2), clone3(2), fork(2), vfork(2).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use remu_syscalls::{CloneArgs, Errno, GuestMemory, SysResult};
 
@@ -89,6 +89,10 @@ impl Task {
             return Err(Errno::EAGAIN);
         }
         let tid = ready.wait();
+        static FIRST: AtomicBool = AtomicBool::new(true);
+        if FIRST.swap(false, Ordering::AcqRel) {
+            self.shared.actions.after_first_thread();
+        }
         host::set_mask(old);
         if tid < 0 { Err(Errno(-tid)) } else { Ok(tid as u64) }
     }

@@ -16,6 +16,7 @@ fn build(guest: &str, compiler: &str, name: &str) -> Option<PathBuf> {
     let built = Command::new(compiler)
         .args(["-O2", "-static", "-pthread", "-Wno-all", "-o"])
         .args([&out, &source])
+        .arg("-lm")
         .output();
     match built {
         Ok(o) if o.status.success() => Some(out),
@@ -99,4 +100,9 @@ fn processes_fork_execute_and_end() {
 #[test]
 fn memory_calls_and_proc_files_show_the_guest() {
     check("memory", &[]);
+}
+
+#[test]
+fn the_program_is_what_processes_see_not_the_runner() {
+    check("identity", &[]);
 }

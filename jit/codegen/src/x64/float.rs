@@ -50,6 +50,14 @@ fn default_nan(t: Type) -> u64 {
     if t == Type::F64 { NAN64 } else { NAN32 }
 }
 
+/// Whether an op finds underflow otherwise than the host: Arm does before
+/// rounding. Sums that are denormal are exact.
+pub(super) fn tiny_before_rounding(i: &Inst) -> bool {
+    let narrows = i.op == Op::fcvt && i.ty == Type::F32;
+    let ops = matches!(i.op, Op::fmul | Op::fdiv | Op::fma | Op::vfmul | Op::vfdiv | Op::vfma);
+    matches!(Fp::from_u8(i.aux).nan, NanRule::Arm | NanRule::ArmDefault) && (ops || narrows)
+}
+
 impl Compiler<'_> {
     /// Lowers a scalar floating-point op; false if it has no rule here.
     pub(super) fn float_op(&mut self, id: u16, i: &Inst) -> bool {
@@ -139,14 +147,6 @@ impl Compiler<'_> {
     fn default_rule(i: &Inst) -> bool {
         matches!(Fp::from_u8(i.aux).nan, NanRule::Default | NanRule::ArmDefault)
     }
-    /// Whether the least normal number may be a result that was tiny before it
-    /// was rounded: Arm raises underflow then, the host does not. Sums are
-    /// exact where they are tiny.
-    fn rounds_up_to_normal(&self, i: &Inst) -> bool {
-        let arm = matches!(Fp::from_u8(i.aux).nan, NanRule::Arm | NanRule::ArmDefault);
-        let narrows = i.op == Op::fcvt && i.ty.bytes() < self.inst(i.args[0]).ty.bytes();
-        arm && (narrows || matches!(i.op, Op::fmul | Op::fdiv | Op::fma))
-    }
     fn detour(&mut self, c: u8) -> (Label, Label) {
         let (label, back) = (self.a.label(), self.a.label());
         self.a.jcc(c, label);
@@ -162,20 +162,23 @@ impl Compiler<'_> {
         if rule == NanRule::X86 {
             return;
         }
-        let late = self.rounds_up_to_normal(i);
-        let (label, back) = if late {
-            // Unordered counts as equal.
+        if tiny_before_rounding(i) {
+            // The host calls a number tiny after rounding it: they differ only
+            // where the result is the least normal number. A NaN is "equal".
             let double = i.ty == Type::F64;
+            let t = if r == XT { self.scratch(true) - X } else { XT };
             let (abs, least) =
                 (self.constant(magnitude(double)), self.constant(least_normal(double)));
-            self.a.vex_rip(super::vector::ANDPS, XT, r, abs);
-            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, XT, 0, least);
-            self.detour(cc::E)
-        } else {
-            self.ucomis(i.ty, r, r);
-            self.detour(cc::P)
-        };
-        if Self::default_rule(i) && !exact && !late {
+            self.a.vex_rip(super::vector::ANDPS, t, r, abs);
+            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, t, 0, least);
+            let (label, back) = self.detour(cc::E);
+            self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
+            self.a.bind(back);
+            return;
+        }
+        self.ucomis(i.ty, r, r);
+        let (label, back) = self.detour(cc::P);
+        if Self::default_rule(i) && !exact {
             self.cold.push(Cold::Nan { label, back, value: default_nan(i.ty), to: r });
         } else {
             self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
@@ -283,8 +286,8 @@ impl Compiler<'_> {
             (false, true) => 1 << 31,
             (false, false) => 0x7fff_ffff,
         };
-        let bits = self.constant(bits.into());
-        self.a.vex_rip(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, bits);
+        let mask = self.constant(bits.into());
+        self.a.vex_rip(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, mask);
         self.finish(id, d);
     }
 
@@ -299,7 +302,7 @@ impl Compiler<'_> {
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
         // Arm keeps a NaN's sign and upper payload, as the host does.
-        if Self::default_rule(i) || self.rounds_up_to_normal(i) {
+        if Self::default_rule(i) || tiny_before_rounding(i) {
             self.fix_nan(i, r, regs, false);
         }
         self.copy(d, X + r, i.ty);
