@@ -45,7 +45,7 @@ fn check(name: &str, args: &[&str]) {
         // Translated, then from the cache, which the runner makes.
         for turn in ["first", "second"] {
             let mut run = Command::new("timeout");
-            let run = run.args(["60", runner, "--stats", "--cache"]).arg(&cache);
+            let run = run.env("REMU_STATS", "1").env("REMU_CACHE", &cache).args(["60", runner]);
             let out = run.arg(&program).args(args).output().unwrap();
             let got = String::from_utf8_lossy(&out.stdout);
             let err = String::from_utf8_lossy(&out.stderr);
