@@ -1,16 +1,14 @@
 //! The shared map from guest pc and key to host code.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use remu_isa::Key;
 
 /// Marks a removed entry.
 const REMOVED: u64 = 1;
 
-/// Open addressing with linear probing. Writers hold the engine's lock.
+/// Open addressing with linear probing: pairs of name and host address.
 #[derive(Debug)]
 pub(crate) struct Table {
-    slots: Box<[(AtomicU64, AtomicU64)]>,
+    slots: Vec<[u64; 2]>,
     used: usize,
 }
 
@@ -27,9 +25,8 @@ fn hash(n: u64) -> usize {
 
 impl Table {
     pub(crate) fn new(size: usize) -> Table {
-        let slots =
-            (0..size.next_power_of_two()).map(|_| (AtomicU64::new(0), AtomicU64::new(0))).collect();
-        Table { slots, used: 0 }
+        // Zeroed by the allocator: pages that are never used cost nothing.
+        Table { slots: vec![[0; 2]; size.next_power_of_two()], used: 0 }
     }
     /// Host address of a guest pc.
     pub(crate) fn get(&self, pc: u64, key: Key) -> Option<u64> {
@@ -40,10 +37,9 @@ impl Table {
         let mask = self.slots.len() - 1;
         let mut i = hash(n) & mask;
         loop {
-            let (k, v) = &self.slots[i];
-            match k.load(Ordering::Acquire) {
-                0 => return None,
-                k if k == n => return Some(v.load(Ordering::Relaxed)),
+            match self.slots[i] {
+                [0, _] => return None,
+                [k, v] if k == n => return Some(v),
                 _ => i = (i + 1) & mask,
             }
         }
@@ -64,7 +60,7 @@ impl Table {
         let mut i = hash(n) & mask;
         let mut free = None;
         loop {
-            match self.slots[i].0.load(Ordering::Relaxed) {
+            match self.slots[i][0] {
                 0 => break,
                 k if k == n => return,
                 REMOVED if free.is_none() => free = Some(i),
@@ -75,18 +71,15 @@ impl Table {
         if free.is_none() {
             self.used += 1;
         }
-        let (k, v) = &self.slots[free.unwrap_or(i)];
-        v.store(host, Ordering::Relaxed);
-        k.store(n, Ordering::Release);
+        self.slots[free.unwrap_or(i)] = [n, host];
     }
     /// Doubles the table and leaves removed entries behind.
     fn grow(&mut self) {
         let bigger = Table::new(self.slots.len() * 2);
         let old = core::mem::replace(self, bigger);
-        for (k, v) in &old.slots {
-            let k = k.load(Ordering::Relaxed);
+        for [k, v] in old.slots {
             if k != 0 && k != REMOVED {
-                self.insert_name(k, v.load(Ordering::Relaxed));
+                self.insert_name(k, v);
             }
         }
     }
@@ -96,12 +89,11 @@ impl Table {
         let mask = self.slots.len() - 1;
         let mut i = hash(n) & mask;
         loop {
-            let (k, v) = &self.slots[i];
-            match k.load(Ordering::Relaxed) {
-                0 => return,
-                k if k == n => {
-                    if n > REMOVED && v.load(Ordering::Relaxed) == host {
-                        self.slots[i].0.store(REMOVED, Ordering::Release);
+            match self.slots[i] {
+                [0, _] => return,
+                [k, v] if k == n => {
+                    if n > REMOVED && v == host {
+                        self.slots[i][0] = REMOVED;
                     }
                     return;
                 }
@@ -111,9 +103,7 @@ impl Table {
     }
     /// Empties the table.
     pub(crate) fn clear(&mut self) {
-        for (k, _) in &self.slots {
-            k.store(0, Ordering::Relaxed);
-        }
+        self.slots = vec![[0; 2]; self.slots.len()];
         self.used = 0;
     }
 }

@@ -24,7 +24,8 @@ pub trait CodeSource: Send + Sync {
     /// there before memory that is not executable.
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize;
     /// The private, executable and read-only mapping of a file around an
-    /// address. When that changes, [`Engine::invalidate`] must be told.
+    /// address. When that changes, [`Engine::invalidate`] must be told. Pages of
+    /// it may differ from the file: saved translations are compared with memory.
     fn module(&self, addr: u64) -> Option<Module> {
         let _ = addr;
         None
@@ -254,7 +255,7 @@ impl Engine {
             thunks,
             opts,
             code_range,
-            table: RwLock::new(Table::new(1 << 18)),
+            table: RwLock::new(Table::new(1 << 12)),
             generation: AtomicU64::new(0),
             inner: Mutex::new(inner),
         };
