@@ -6,7 +6,7 @@ use remu_ir::{FCond, FlagCond, Fp, FpInt, Inst, NanRule, Op, Rm as Round, Type};
 use super::enc::{Alu, Label, RAX, RBP, RCX, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use super::truth::Truth;
-use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, MOVQ_X_R, XORPS};
+use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, XORPS};
 use super::{Host, X, XT};
 use crate::Layout;
 
@@ -29,8 +29,33 @@ const FMA213: u32 = 0x21a9;
 const NAN32: u64 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
 
+/// Every bit but the sign, in all lanes.
+pub(super) fn magnitude(double: bool) -> u128 {
+    if double {
+        0x7fff_ffff_ffff_ffff_7fff_ffff_ffff_ffff
+    } else {
+        0x7fff_ffff_7fff_ffff_7fff_ffff_7fff_ffff
+    }
+}
+/// The least normal number, in all lanes.
+pub(super) fn least_normal(double: bool) -> u128 {
+    if double {
+        0x0010_0000_0000_0000_0010_0000_0000_0000
+    } else {
+        0x0080_0000_0080_0000_0080_0000_0080_0000
+    }
+}
+
 fn default_nan(t: Type) -> u64 {
     if t == Type::F64 { NAN64 } else { NAN32 }
+}
+
+/// Whether an op finds underflow otherwise than the host: Arm does before
+/// rounding. Sums that are denormal are exact.
+pub(super) fn tiny_before_rounding(i: &Inst) -> bool {
+    let narrows = i.op == Op::fcvt && i.ty == Type::F32;
+    let ops = matches!(i.op, Op::fmul | Op::fdiv | Op::fma | Op::vfmul | Op::vfdiv | Op::vfma);
+    matches!(Fp::from_u8(i.aux).nan, NanRule::Arm | NanRule::ArmDefault) && (ops || narrows)
 }
 
 impl Compiler<'_> {
@@ -135,6 +160,20 @@ impl Compiler<'_> {
     fn fix_nan(&mut self, i: &Inst, r: u8, operands: [Host; 3], exact: bool) {
         let rule = Fp::from_u8(i.aux).nan;
         if rule == NanRule::X86 {
+            return;
+        }
+        if tiny_before_rounding(i) {
+            // The host calls a number tiny after rounding it: they differ only
+            // where the result is the least normal number. A NaN is "equal".
+            let double = i.ty == Type::F64;
+            let t = if r == XT { self.scratch(true) - X } else { XT };
+            let (abs, least) =
+                (self.constant(magnitude(double)), self.constant(least_normal(double)));
+            self.a.vex_rip(super::vector::ANDPS, t, r, abs);
+            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, t, 0, least);
+            let (label, back) = self.detour(cc::E);
+            self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
+            self.a.bind(back);
             return;
         }
         self.ucomis(i.ty, r, r);
@@ -247,9 +286,8 @@ impl Compiler<'_> {
             (false, true) => 1 << 31,
             (false, false) => 0x7fff_ffff,
         };
-        self.a.movi(RAX, bits);
-        self.a.vex(MOVQ_X_R, XT, 0, Rm::R(RAX));
-        self.a.vex(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, Rm::R(XT));
+        let mask = self.constant(bits.into());
+        self.a.vex_rip(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, mask);
         self.finish(id, d);
     }
 
@@ -264,7 +302,7 @@ impl Compiler<'_> {
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
         // Arm keeps a NaN's sign and upper payload, as the host does.
-        if Self::default_rule(i) {
+        if Self::default_rule(i) || tiny_before_rounding(i) {
             self.fix_nan(i, r, regs, false);
         }
         self.copy(d, X + r, i.ty);
@@ -273,7 +311,7 @@ impl Compiler<'_> {
     }
 
     /// The immediate of ROUNDSD for a mode; `None` where the host has none.
-    fn round_imm(rm: Round) -> Option<u8> {
+    pub(super) fn round_imm(rm: Round) -> Option<u8> {
         match rm {
             Round::Dyn => Some(4),
             Round::Ne => Some(0),

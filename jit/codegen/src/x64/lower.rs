@@ -132,6 +132,8 @@ impl<'a> Compiler<'a> {
             return Err(OutOfSpace);
         }
         c.out.len = c.a.pos();
+        c.out.relocs = core::mem::take(&mut c.a.relocs);
+        c.out.fixed = c.a.fixed.get();
         Ok(c.out)
     }
 
@@ -259,6 +261,9 @@ impl<'a> Compiler<'a> {
             | Op::exit
             | Op::exit_if => self.control(&i),
             _ if self.is_deferred(id) => self.lower_deferred(id),
+            _ if self.r.soft_float && i.op.effects().has(Effects::FP_FLAGS) => {
+                self.fallback(id, &i);
+            }
             _ => {
                 let ok = self.int_op(id, &i) || self.float_op(id, &i) || self.vector_op(id, &i);
                 if !ok {
