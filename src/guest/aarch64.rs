@@ -1,8 +1,8 @@
 //! aarch64: `arch/arm64/kernel/signal.c`, `asm/sigcontext.h`; the calling convention of syscall(2).
 
 use remu_engine::Cpu;
-use remu_isa::{Isa, StateDesc};
 use remu_isa::ir::Slot;
+use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{Errno, GuestMemory, SysResult};
 
 use crate::loader::random_bytes;

@@ -2,8 +2,8 @@
 //! of syscall(2).
 
 use remu_engine::Cpu;
-use remu_isa::{Isa, StateDesc};
 use remu_isa::ir::Slot;
+use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{GuestMemory, SysResult};
 
 use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};

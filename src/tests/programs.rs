@@ -41,7 +41,7 @@ fn check(name: &str, args: &[&str]) {
     let want = expectation(name);
     for (guest, compiler, runner) in GUESTS {
         let Some(program) = build(guest, compiler, name) else { continue };
-        let out = Command::new("timeout").args(["60", runner]).arg(&program).args(args).output();
+        let out = Command::new("timeout").args(["120", runner]).arg(&program).args(args).output();
         let out = out.unwrap();
         std::fs::remove_file(&program).unwrap();
         let got = String::from_utf8_lossy(&out.stdout);
@@ -79,4 +79,11 @@ fn memory_calls_and_proc_files_show_the_guest() {
 #[test]
 fn the_program_is_what_processes_see_not_the_runner() {
     check("identity", &[]);
+}
+
+/// `REMU_STORM_SECONDS=60` is the long form.
+#[test]
+fn storms_of_signals_processes_threads_and_code_lose_nothing() {
+    let seconds = std::env::var("REMU_STORM_SECONDS").unwrap_or_else(|_| "2".into());
+    check("storm", &[&seconds]);
 }

@@ -229,9 +229,9 @@ pub(crate) fn readlinkat(
     if size.0 as i32 <= 0 {
         return Err(Errno::EINVAL);
     }
-    let own = cx.read_path(path.0).is_ok_and(|p| {
-        procfs::may_be_exe(p.to_bytes()) && procfs::leads_to_exe(dir.0, &p, false)
-    });
+    let own = cx
+        .read_path(path.0)
+        .is_ok_and(|p| procfs::may_be_exe(p.to_bytes()) && procfs::leads_to_exe(dir.0, &p, false));
     if own {
         let exe = cx.process.exe_path().to_bytes();
         let n = exe.len().min(size.0 as i32 as usize);
