@@ -134,6 +134,7 @@ impl Compiler<'_> {
                 let d = self.dest(id, None);
                 let op = if i.ty == Type::F64 { MOVQ_X_R } else { super::vector::MOVD_X_R };
                 self.a.vex(op, d - X, 0, Rm::R(s));
+                self.vals[usize::from(id)].zero_from = i.ty.bytes() as u8;
                 self.finish(id, d);
             }
             (Type::F32 | Type::F64, Type::I32 | Type::I64) => {

@@ -148,8 +148,8 @@ impl<'a> Compiler<'a> {
             }
             // Uses by a value that shares the register or is computed late
             // last as long as that value.
-            let shares =
-                matches!(i.op, Op::trunc | Op::vtof) || matches!(i.ty, Type::Bool | Type::Flags);
+            let shares = matches!(i.op, Op::trunc | Op::vtof | Op::vfromf)
+                || matches!(i.ty, Type::Bool | Type::Flags);
             let reach = if shares { self.vals[id].last.max(id as u16) } else { id as u16 };
             for &a in &i.args[..i.op.arity()] {
                 if let Some(v) = self.vals.get_mut(usize::from(a)) {
@@ -198,6 +198,21 @@ impl<'a> Compiler<'a> {
                     && !matches!(def.ty, Type::Bool | Type::Flags)
                 {
                     self.vals[usize::from(v)].target = h;
+                    // A float becomes the slot's vector where it is.
+                    let of = def.args[0];
+                    if def.op == Op::vfromf
+                        && of >= b.start
+                        && of >= barrier
+                        && of >= changed[key]
+                        && (old == NOBODY || self.vals[usize::from(old)].last <= of)
+                        && live.uses_of(of) == 1
+                        && !matches!(
+                            self.r.insts[usize::from(of)].op,
+                            Op::get | Op::vtof | Op::trunc
+                        )
+                    {
+                        self.vals[usize::from(of)].target = h;
+                    }
                 }
                 current[key] = v;
                 changed[key] = id;
