@@ -32,7 +32,7 @@ impl Modules {
         let parts = core::mem::take(&mut self.0).into_iter().flat_map(|m| {
             let below = Module { end: m.end.min(start), ..m };
             let from = m.start.max(end);
-            let above = Module { start: from, offset: m.offset + (from - m.start), ..m };
+            let above = Module { start: from, offset: m.offset.wrapping_add(from - m.start), ..m };
             [below, above]
         });
         self.0 = parts.filter(|m| m.start < m.end).collect();
