@@ -71,7 +71,8 @@ fn u64_at(b: &[u8], at: usize) -> u64 {
 
 /// What an index slot holds for an entry at a place in the guest's file; never 0.
 fn name(place: u64, key: u32) -> u64 {
-    let p = u128::from(place ^ u64::from(key) << 40) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    let p = u128::from(place ^ u64::from(key) << 40)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     ((p >> 64) as u64 ^ p as u64) | 1
 }
 
