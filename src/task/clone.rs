@@ -101,8 +101,9 @@ impl Task {
         let shared = self.shared.clone();
         let kernel = a.flags & !(OWN | CLEAR_SIGHAND);
         let plain = kernel == 0 && a.exit_signal == libc::SIGCHLD as u64 && a.set_tid.1 == 0;
-        let space = shared.mm.hold();
+        // In this order, which is also the translator's: it reads guest code while it holds its lock.
         let engine = shared.engine.before_fork();
+        let space = shared.mm.hold();
         let pid = if plain {
             raw::fork()
         } else {
@@ -124,8 +125,8 @@ impl Task {
             }
             other => other?,
         };
-        drop(engine);
         drop(space);
+        drop(engine);
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));

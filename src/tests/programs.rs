@@ -45,7 +45,7 @@ fn check(name: &str, args: &[&str]) {
         // Translated, then from the cache, which the runner makes.
         for turn in ["first", "second"] {
             let mut run = Command::new("timeout");
-            let run = run.env("REMU_STATS", "1").env("REMU_CACHE", &cache).args(["60", runner]);
+            let run = run.env("REMU_STATS", "1").env("REMU_CACHE", &cache).args(["120", runner]);
             let out = run.arg(&program).args(args).output().unwrap();
             let got = String::from_utf8_lossy(&out.stdout);
             let err = String::from_utf8_lossy(&out.stderr);
@@ -105,4 +105,11 @@ fn memory_calls_and_proc_files_show_the_guest() {
 #[test]
 fn the_program_is_what_processes_see_not_the_runner() {
     check("identity", &[]);
+}
+
+/// `REMU_STORM_SECONDS=60` is the long form.
+#[test]
+fn storms_of_signals_processes_threads_and_code_lose_nothing() {
+    let seconds = std::env::var("REMU_STORM_SECONDS").unwrap_or_else(|_| "2".into());
+    check("storm", &[&seconds]);
 }

@@ -127,7 +127,7 @@ static void script(const char *argv0)
     waitpid(pid, 0, 0);
     text[read(p[0], text, 100)] = 0;
     unlink(name);
-    printf("name of a script %d\n", !strncmp(text, name + 5, 15));
+    printf("name of a script %d\n", !strncmp(text, name + 5, strlen(name + 5)));
     close(p[0]);
     close(p[1]);
 }
