@@ -104,6 +104,7 @@ impl Task {
         // In this order, which is also the translator's: it reads guest code while it holds its lock.
         let engine = shared.engine.before_fork();
         let space = shared.mm.hold();
+        let actions = shared.actions.lock();
         let pid = if plain {
             raw::fork()
         } else {
@@ -120,13 +121,12 @@ impl Task {
         let pid = match pid {
             Ok(0) => {
                 engine.in_child(&self.cpu);
-                drop(space);
+                drop((space, actions));
                 return self.in_forked_child(a);
             }
             other => other?,
         };
-        drop(space);
-        drop(engine);
+        drop((actions, space, engine));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));

@@ -1,7 +1,7 @@
 //! Translation, linking and retirement of regions.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
 use std::time::Instant;
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -166,9 +166,14 @@ impl core::fmt::Debug for Engine {
     }
 }
 
-/// Keeps the engine still while the process forks.
+/// Keeps the engine still while the process forks: a lock that another thread
+/// held would never be free in the child. The table has a lock of its own, which
+/// threads that look for code hold alone.
 #[derive(Debug)]
-pub struct ForkGuard<'a>(MutexGuard<'a, Inner>);
+pub struct ForkGuard<'a>(
+    MutexGuard<'a, Inner>,
+    #[expect(dead_code, reason = "held, not read")] RwLockWriteGuard<'a, Table>,
+);
 
 impl ForkGuard<'_> {
     /// In the child: only this processor's thread exists there.
@@ -295,7 +300,8 @@ impl Engine {
     }
     /// Call before forking; hold the guard over the fork.
     pub fn before_fork(&self) -> ForkGuard<'_> {
-        ForkGuard(self.lock())
+        let inner = self.lock();
+        ForkGuard(inner, self.table.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Host code for a guest pc, translated if need be.

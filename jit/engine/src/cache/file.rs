@@ -282,9 +282,9 @@ pub(crate) fn append(folder: &Folder, id: Id, new: &[Vec<u8>]) -> io::Result<usi
 }
 
 /// Opens and locks a file that is still the one of that name; true where it is
-/// new and empty.
+/// new and empty. Each turn that fails is another writer's that got through.
 fn locked(folder: &Folder, name: &str) -> io::Result<(File, bool)> {
-    for _ in 0..8 {
+    for _ in 0..64 {
         let file = folder.create(name)?;
         file.lock()?;
         let own = file.metadata()?;
