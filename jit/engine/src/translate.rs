@@ -1,10 +1,12 @@
 //! Translation, linking and retirement of regions.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError, Weak,
+};
 use std::time::Instant;
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 use remu_codegen::x64::{CodeBuf, Compiler, Thunks, emit_thunks};
 use remu_codegen::{Layout, Link};
 use remu_ir::passes::{Liveness, analyse};
@@ -423,10 +425,11 @@ impl Engine {
         }
     }
 
-    /// Resolves the link whose site ends at `site_end`: returns the guest pc
-    /// to go on at and its host code.
-    pub(crate) fn resolve_link(&self, site_end: u64) -> Option<(u64, u64)> {
+    /// Resolves the link that a processor has left translated code at, if a flush
+    /// has not: the guest pc to go on at.
+    pub(crate) fn resolve_link(&self, mem: &CpuMemory) -> Option<u64> {
         let mut s = self.lock();
+        let site_end = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
         let link = *s.links.get(&site_end)?;
         let flushes = s.stats.flushes;
         let host = self.find_or_translate(&mut s, link.target, link.key);
@@ -434,7 +437,7 @@ impl Engine {
         if s.stats.flushes == flushes {
             Self::connect(&mut s, site_end, link.stub, host);
         }
-        Some((link.target, host))
+        Some(link.target)
     }
 
     /// Forgets translations of guest code in `[start, end)`.
@@ -498,6 +501,9 @@ impl Engine {
             );
         }
         drop(table);
+        // A thread that has found such code but not entered it looks again.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.clear_cache();
             // Other threads leave old code at their next poll.
@@ -518,8 +524,16 @@ impl Engine {
             // The thread that flushes is here, so its own flag is clear.
             while c.word(Layout::IN_CODE).load(Ordering::SeqCst) != 0 {
                 c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
+                // It may wait for this lock in the handler of a fault.
+                c.answer(|host| s.guest_pc(host));
                 std::thread::yield_now();
             }
+            // It left at a link that is about to go: where that leads is its pc.
+            let link = c.word(Layout::LINK).load(Ordering::Acquire);
+            if let Some(l) = s.links.get(&link) {
+                c.word(Layout::PC).store(l.target, Ordering::Relaxed);
+            }
+            c.word(Layout::LINK).store(0, Ordering::Release);
             c.clear_cache();
             c.word(Layout::GUEST_RSP).store(c.stack_top(), Ordering::Relaxed);
         }
@@ -533,11 +547,36 @@ impl Engine {
         s.stats.flushes += 1;
     }
 
-    /// Guest pc of the instruction whose code holds a host address.
-    pub(crate) fn guest_pc(&self, host: u64) -> Option<u64> {
-        let s = self.lock();
-        let (_, start) = s.by_host.range(..=host).next_back()?;
-        let r = s.regions.get(start)?;
+    /// Guest pc of the instruction whose code holds a host address, for a fault
+    /// handler. A thread that empties code memory holds the lock and waits for
+    /// this one: then it answers.
+    pub(crate) fn guest_pc(&self, mem: &CpuMemory, host: u64) -> Option<u64> {
+        mem.ask(host);
+        loop {
+            let got = match self.inner.try_lock() {
+                Ok(s) => {
+                    mem.answer(|host| s.guest_pc(host));
+                    mem.answered()
+                }
+                Err(TryLockError::Poisoned(s)) => {
+                    mem.answer(|host| s.get_ref().guest_pc(host));
+                    mem.answered()
+                }
+                Err(TryLockError::WouldBlock) => mem.answered(),
+            };
+            match got {
+                Some(pc) => return pc,
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The same for whoever has the lock.
+    fn guest_pc(&self, host: u64) -> Option<u64> {
+        let (_, start) = self.by_host.range(..=host).next_back()?;
+        let r = self.regions.get(start)?;
         let off = u32::try_from(host.checked_sub(r.host)?).ok().filter(|&o| o < r.len)?;
         let n = r.faults.partition_point(|f| f.0 <= off);
         r.faults.get(n.checked_sub(1)?).map(|f| f.1)
