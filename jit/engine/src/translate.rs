@@ -41,6 +41,8 @@ pub struct Options {
     pub code_size: usize,
     /// Bounds of regions.
     pub limits: Limits,
+    /// Fold constants and forward values of registers while lifting; off only for tests.
+    pub fold: bool,
     /// Write `/tmp/perf-PID.map`.
     pub perf_map: bool,
     /// Keep translations in files.
@@ -49,7 +51,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { code_size: 256 << 20, limits: Limits::default(), perf_map: false, cache: None }
+        Options {
+            code_size: 256 << 20,
+            limits: Limits::default(),
+            fold: true,
+            perf_map: false,
+            cache: None,
+        }
     }
 }
 
@@ -250,7 +258,7 @@ impl Engine {
             by_page: HashMap::new(),
             links: HashMap::new(),
             cpus: Vec::new(),
-            builder: BuilderBox(Builder::new()),
+            builder: BuilderBox(if opts.fold { Builder::new() } else { Builder::plain() }),
             region: Region::default(),
             live: Liveness::default(),
             stats: Stats::default(),
@@ -448,21 +456,17 @@ impl Engine {
         }
         let mut doomed: Vec<u64> = Vec::new();
         let pages = (start >> 12)..=(end.saturating_sub(1) >> 12);
+        // By pages, which hold live regions only, and not by regions, of which most may be dead.
         if pages.clone().count() > s.by_page.len() {
-            doomed.extend(
-                s.regions.values().filter(|r| r.guest.0 < end && start < r.guest.1).map(|r| r.host),
-            );
+            let lists = s.by_page.iter().filter(|(page, _)| pages.contains(page));
+            doomed.extend(lists.flat_map(|(_, list)| list));
         } else {
-            for page in pages {
-                if let Some(list) = s.by_page.get(&page) {
-                    doomed.extend(list.iter().copied());
-                }
-            }
-            doomed.sort_unstable();
-            doomed.dedup();
-            doomed
-                .retain(|h| s.regions.get(h).is_some_and(|r| r.guest.0 < end && start < r.guest.1));
+            let lists = pages.filter_map(|page| s.by_page.get(&page));
+            doomed.extend(lists.flatten());
         }
+        doomed.sort_unstable();
+        doomed.dedup();
+        doomed.retain(|h| s.regions.get(h).is_some_and(|r| r.guest.0 < end && start < r.guest.1));
         if doomed.is_empty() {
             return;
         }
