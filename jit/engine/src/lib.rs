@@ -10,7 +10,7 @@ mod table;
 mod translate;
 
 pub use cpu::Cpu;
-pub use stats::Stats;
+pub use stats::{Measured, Stats};
 pub use translate::{CodeSource, Engine, Error, ForkGuard, Options};
 
 pub use remu_ir::ExitKind;

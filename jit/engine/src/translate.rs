@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
-use std::time::Instant;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use remu_codegen::x64::{CodeBuf, Compiler, Thunks, emit_thunks};
@@ -13,7 +12,7 @@ use remu_isa::{Fetch, Isa, Key, Limits, form};
 
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
-use crate::stats::Stats;
+use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
 
 /// Where guest code comes from.
@@ -32,11 +31,13 @@ pub struct Options {
     pub limits: Limits,
     /// Write `/tmp/perf-PID.map`.
     pub perf_map: bool,
+    /// Collect the figures of [`Stats`] that cost time.
+    pub measure: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { code_size: 256 << 20, limits: Limits::default(), perf_map: false }
+        Options { code_size: 256 << 20, limits: Limits::default(), perf_map: false, measure: false }
     }
 }
 
@@ -213,7 +214,10 @@ impl Engine {
             builder: BuilderBox(Builder::new()),
             region: Region::default(),
             live: Liveness::default(),
-            stats: Stats::default(),
+            stats: Stats {
+                measured: opts.measure.then(Box::<Measured>::default),
+                ..Stats::default()
+            },
         };
         Ok(Engine {
             isa,
@@ -248,7 +252,7 @@ impl Engine {
     }
     /// Counters so far.
     pub fn stats(&self) -> Stats {
-        self.lock().stats
+        self.lock().stats.clone()
     }
     /// Call before forking; hold the guard over the fork.
     pub fn before_fork(&self) -> ForkGuard<'_> {
@@ -274,12 +278,15 @@ impl Engine {
     }
 
     fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
-        let begin = Instant::now();
+        s.stats.begin();
         s.builder.0.reset();
         let shape =
             form(&*self.isa, &s.builder.0, &mut Source(self, key), pc, key, self.opts.limits);
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
+        s.stats.end(Phase::Form);
+        s.stats.note_insns(&s.region);
         analyse(&s.region, &mut s.live);
+        s.stats.end(Phase::Analyse);
         let compiled = loop {
             let tail = s.code.tail();
             let size = tail.len().min(1 << 20);
@@ -294,6 +301,7 @@ impl Engine {
                 Err(_) => self.flush(s),
             }
         };
+        s.stats.end(Phase::Compile);
         let host = s.code.base() + s.code.used() as u64;
         s.code.publish(compiled.len);
         s.stats.regions += 1;
@@ -302,7 +310,7 @@ impl Engine {
         s.stats.bytes += compiled.len as u64;
         s.stats.fallbacks += u64::from(compiled.fallbacks);
         let entry = self.publish(s, host, key, (shape.start, shape.end), pc, &compiled);
-        s.stats.nanos += begin.elapsed().as_nanos() as u64;
+        s.stats.end(Phase::Publish);
         entry
     }
 
