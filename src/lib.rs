@@ -3,6 +3,7 @@
 //! The translator is `remu-engine`, the system calls are `remu-syscalls`; here are the command
 //! line, the ELF loader, the address space, threads, signals and the loop that ties them together.
 
+mod cache;
 pub mod cli;
 mod guest;
 mod host;

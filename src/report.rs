@@ -12,8 +12,9 @@ pub(crate) fn set_crash(on: bool) {
     let _ = CRASH.set(on);
 }
 
-/// Prints what `--stats` asks for.
+/// Saves translations, and prints what `--stats` asks for.
 pub(crate) fn at_exit(task: &Task) {
+    task.shared.engine.save();
     if task.shared.config.options.stats {
         let missed = remu_syscalls::stats::report();
         let text = format!("{}\n{missed}", task.shared.engine.stats());

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use remu_engine::{CodeSource, Cpu, Engine};
+use remu_engine::{CodeSource, Cpu, Engine, Module};
 use remu_isa::Guest;
 use remu_syscalls::{Errno, GuestMemory, MmapArgs};
 
@@ -133,12 +133,15 @@ impl CodeSource for GuestCode {
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
         self.0.fetch(addr, buf)
     }
+    fn module(&self, addr: u64) -> Option<Module> {
+        self.0.module(addr)
+    }
 }
 
 fn run(
     row: &'static Guest,
     runner: &OsStr,
-    inv: Invocation,
+    mut inv: Invocation,
     auxv: &HostAuxv,
 ) -> Result<i32, Failure> {
     // Signals wait in the kernel until there is a guest to deliver them to.
@@ -151,7 +154,7 @@ fn run(
     let shown = inv.program.to_string_lossy().into_owned();
     let found = find_program(&sysroot, &inv, auxv).map_err(|e| cannot_open(&shown, e))?;
     let mm = Arc::new(AddressSpace::new());
-    let engine = engine(row, &inv, &mm)?;
+    let engine = engine(row, &mut inv, &mm, auxv.secure)?;
     let program = loader::load(&mm, &found.file, row.elf_machine, &sysroot)
         .map_err(|e| cannot_load(&shown, &found.kind, e))?;
     let exe = task::absolute(&found.file, &found.path);
@@ -238,18 +241,22 @@ fn c_string(s: impl AsRef<OsStr>) -> Result<CString, Failure> {
 /// Makes the engine. It lives as long as the process: handlers and threads use it to the end.
 fn engine(
     row: &Guest,
-    inv: &Invocation,
+    inv: &mut Invocation,
     mm: &Arc<AddressSpace>,
+    secure: bool,
 ) -> Result<&'static Engine, Failure> {
     let default = row.models.first().map_or("", |m| m.name);
-    let model = inv.options.cpu.as_deref().unwrap_or(default);
-    let isa = (row.make)(model).map_err(|e| Failure::own(format!("-cpu: {e}")))?;
+    let model = inv.options.cpu.clone().unwrap_or_else(|| default.to_owned());
+    let isa = (row.make)(&model).map_err(|e| Failure::own(format!("-cpu: {e}")))?;
     let mut options = remu_engine::Options::default();
     options.perf_map = inv.options.perfmap;
     options.measure = inv.options.stats;
     if inv.options.one_insn {
         options.limits.blocks = 1;
         options.limits.insns = 1;
+    }
+    if !secure {
+        options.cache = crate::cache::options(row.name, &model, inv);
     }
     let source = Arc::new(GuestCode(mm.clone()));
     let engine = Engine::new(isa, source, options).map_err(Failure::own)?;

@@ -39,6 +39,8 @@ pub struct Options {
     pub perfmap: bool,
     /// `--stats`.
     pub stats: bool,
+    /// `--cache`: a folder, or `off`.
+    pub cache: Option<OsString>,
     /// `--io`.
     pub io: Option<String>,
     /// Descriptor of the runner's own file, from the runner that became this one.

@@ -62,6 +62,7 @@ pub(super) static ROWS: &[Row] = &[
     row("trace", "trace", "EVENTS", "TRACE", "", |_, _| Err("trace events are not supported: see -d help".into())),
     row("plugin", "plugin", "FILE", "PLUGIN", "", |_, _| Err("plugins are not supported".into())),
     row("stats", "stats", "", "STATS", "print statistics at exit", |o, _| { o.stats = true; Ok(()) }),
+    row("cache", "cache", "DIR|off", "CACHE", "where translations are kept", |o, a| { o.cache = Some(a.to_owned()); Ok(()) }),
     row("io", "io", "auto|uring|direct", "IO", "how calls that may block reach the kernel", io),
     row("remu-exec", "remu-exec", "FDS", "", "", exec_state),
 ];

@@ -1,6 +1,8 @@
 //! The host calls that change the address space.
 #![expect(unsafe_code, reason = "mapping calls take addresses the guest chose")]
 
+use std::os::fd::BorrowedFd;
+
 use remu_syscalls::{Errno, SysResult};
 
 /// Makes a mapping call. The callers in this folder pass either ranges the guest owns by the
@@ -20,6 +22,15 @@ pub(super) fn mmap(
     off: u64,
 ) -> SysResult<u64> {
     call(libc::SYS_mmap, [addr, len, prot, flags as u32 as u64, fd as i64 as u64, off])
+}
+
+/// Lends a descriptor that was just mapped.
+pub(super) fn with_fd(fd: i32, f: impl FnOnce(BorrowedFd<'_>)) {
+    if fd >= 0 {
+        // SAFETY: never the value -1; a descriptor that another guest thread closes meanwhile makes
+        // the calls on it fail or name another file, which touches no memory.
+        f(unsafe { BorrowedFd::borrow_raw(fd) });
+    }
 }
 
 /// munmap(2) of guest pages.

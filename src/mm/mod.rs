@@ -8,13 +8,17 @@
 //! exists in the [`Table`] only.
 
 mod host;
+mod modules;
 mod table;
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use remu_engine::Module;
 use remu_syscalls::{Errno, GuestMemory, MmapArgs, SysResult};
 
+use modules::Modules;
+pub(crate) use modules::identity;
 pub use table::{Area, Table};
 
 /// Bytes of a page, guest and host.
@@ -45,6 +49,7 @@ struct Inner {
     table: Table,
     brk_start: u64,
     brk: u64,
+    modules: Modules,
     /// Attached System V segments: address and bytes.
     shm: BTreeMap<u64, u64>,
 }
@@ -104,6 +109,11 @@ impl AddressSpace {
         have
     }
 
+    /// The unchanged file that code at `addr` is mapped from.
+    pub fn module(&self, addr: u64) -> Option<Module> {
+        self.read().modules.at(addr)
+    }
+
     /// mmap(2).
     pub fn mmap(&self, a: MmapArgs) -> SysResult<(u64, Stale)> {
         let len = page_up(a.len).filter(|&l| l != 0).ok_or(if a.len == 0 {
@@ -124,6 +134,10 @@ impl AddressSpace {
         };
         let stale = inner.stale(at, at + len);
         inner.table.insert(at, at + len, guest_prot(a.prot));
+        let kind = flags & (libc::MAP_TYPE | libc::MAP_ANONYMOUS);
+        if a.prot & (EXEC | WRITE) == EXEC && kind == libc::MAP_PRIVATE {
+            host::with_fd(a.fd, |fd| inner.modules.insert(at, at + len, fd, a.offset));
+        }
         Ok((at, stale))
     }
 
@@ -251,7 +265,7 @@ impl AddressSpace {
     /// madvise(2).
     pub fn madvise(&self, addr: u64, len: u64, advice: u64) -> SysResult<Stale> {
         let end = range_end(addr, len)?;
-        let inner = self.write();
+        let mut inner = self.write();
         // Advice that drops or replaces content drops code with it.
         const DROPS: [i32; 3] = [libc::MADV_DONTNEED, libc::MADV_FREE, libc::MADV_REMOVE];
         let stale =
@@ -347,7 +361,8 @@ impl Inner {
     }
 
     /// What a change of `[start, end)` makes stale.
-    fn stale(&self, start: u64, end: u64) -> Stale {
+    fn stale(&mut self, start: u64, end: u64) -> Stale {
+        self.modules.remove(start, end);
         Stale(self.table.any_executable(start, end).then_some((start, end)))
     }
 }

@@ -211,6 +211,7 @@ impl Task {
         // Kept by the task: a child that shares memory leaves them to its parent to free.
         self.exec_scratch = vec![argv, envp, vec![path]];
         let [argv, envp, path] = &self.exec_scratch[..] else { return Errno::EFAULT };
+        self.shared.engine.save();
         self.shared.actions.before_exec();
         host::set_mask(self.signals.mask());
         let error = raw::execveat(dirfd, &path[0], argv, envp, flags);

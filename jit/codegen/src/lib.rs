@@ -24,6 +24,45 @@ pub struct Compiled {
     pub len: usize,
     /// Ops lowered by calling the interpreter's meaning.
     pub fallbacks: u32,
+    /// Places to change when the code is copied elsewhere, or when the guest
+    /// code that it is made from lies elsewhere.
+    pub relocs: Vec<Reloc>,
+    /// A guest address is in the code in a form that cannot be changed: the code
+    /// is right for guest code at this address only.
+    pub fixed: bool,
+}
+
+/// A place in the code that holds an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reloc {
+    /// Offset of the first byte.
+    pub at: u32,
+    /// What is there.
+    pub kind: RelocKind,
+}
+
+/// What a [`Reloc`] changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum RelocKind {
+    /// 8 bytes: a guest address, which moves with the guest code.
+    Guest,
+    /// 4 bytes: the distance from their end to a thunk.
+    Thunk,
+    /// 8 bytes: the address of a function of the host program.
+    Host,
+}
+
+impl RelocKind {
+    /// Every kind, in order of its number.
+    pub const ALL: [RelocKind; 3] = [RelocKind::Guest, RelocKind::Thunk, RelocKind::Host];
+    /// Bytes that it covers.
+    pub const fn bytes(self) -> usize {
+        match self {
+            RelocKind::Thunk => 4,
+            RelocKind::Guest | RelocKind::Host => 8,
+        }
+    }
 }
 
 /// A jump or call that a stub resolves and the engine then patches.

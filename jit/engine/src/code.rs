@@ -49,6 +49,14 @@ impl CodeMemory {
         // slice borrows `self` mutably.
         unsafe { core::slice::from_raw_parts_mut(self.base.add(self.used), self.size - self.used) }
     }
+    /// Published bytes. Links in them may be patched meanwhile.
+    pub(crate) fn published(&self, at: u64, len: usize) -> &[u8] {
+        let from = ((at - self.base()) as usize).min(self.used);
+        // SAFETY: inside the mapping, initialised; only displacements of links
+        // are ever written there, whole, and only under the engine's lock,
+        // which whoever has `self` holds.
+        unsafe { core::slice::from_raw_parts(self.base.add(from), len.min(self.used - from)) }
+    }
     /// Publishes the first `len` bytes of the tail.
     pub(crate) fn publish(&mut self, len: usize) {
         self.used += len;

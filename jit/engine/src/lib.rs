@@ -1,14 +1,17 @@
 //! Runs guest code: translates regions on demand, keeps them, links them, and
 //! hands every exit to the caller. Knows no system call and no device.
 
+mod cache;
 mod code;
 mod cpu;
 mod fault;
 mod run;
+mod serve;
 mod stats;
 mod table;
 mod translate;
 
+pub use cache::{CacheOptions, Module};
 pub use cpu::Cpu;
 pub use stats::{Measured, Stats};
 pub use translate::{CodeSource, Engine, Error, ForkGuard, Options};

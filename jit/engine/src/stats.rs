@@ -39,6 +39,18 @@ pub struct Stats {
     pub flushes: u64,
     /// Regions retired because guest code changed.
     pub invalidated: u64,
+    /// Regions copied from cache files.
+    pub served: u64,
+    /// Guest instructions in them.
+    pub served_insns: u64,
+    /// Bytes of host code in them.
+    pub served_bytes: u64,
+    /// Nanoseconds spent copying them.
+    pub load_nanos: u64,
+    /// Regions added to cache files.
+    pub saved: u64,
+    /// Bytes of cache files mapped.
+    pub mapped: u64,
     /// What only [`Options::measure`](crate::Options::measure) finds out.
     pub measured: Option<Box<Measured>>,
 }
@@ -109,6 +121,14 @@ impl core::fmt::Display for Stats {
         }
         writeln!(f, "fallback ops            {:>12}", self.fallbacks)?;
         writeln!(f, "links resolved late     {:>12}", self.links)?;
+        writeln!(f, "regions from the cache  {:>12}", self.served)?;
+        let all = self.served + self.regions;
+        writeln!(f, "  share of all regions  {:>11.1}%", 100.0 * per(self.served, all))?;
+        writeln!(f, "  guest instructions    {:>12}", self.served_insns)?;
+        writeln!(f, "  host code bytes       {:>12}", self.served_bytes)?;
+        writeln!(f, "  ns per region         {:>12.0}", per(self.load_nanos, self.served))?;
+        writeln!(f, "regions added to it     {:>12}", self.saved)?;
+        writeln!(f, "cache file bytes mapped {:>12}", self.mapped)?;
         writeln!(f, "regions invalidated     {:>12}", self.invalidated)?;
         write!(f, "code memory flushes     {:>12}", self.flushes)
     }

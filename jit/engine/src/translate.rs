@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use remu_codegen::x64::{CodeBuf, Compiler, Thunks, emit_thunks};
-use remu_codegen::{Compiled, Layout};
+use remu_codegen::{Layout, Link};
 use remu_ir::passes::{Liveness, analyse};
 use remu_ir::{Builder, Region};
 use remu_isa::{Fetch, Isa, Key, Limits, form};
 
+use crate::cache::{Cache, CacheOptions, Module};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
+use crate::serve::Unsaved;
 use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
 
@@ -20,6 +22,12 @@ pub trait CodeSource: Send + Sync {
     /// Copies executable guest memory at `addr`; returns how many bytes were
     /// there before memory that is not executable.
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize;
+    /// The private, executable and read-only mapping of a file around an
+    /// address. When that changes, [`Engine::invalidate`] must be told.
+    fn module(&self, addr: u64) -> Option<Module> {
+        let _ = addr;
+        None
+    }
 }
 
 /// Settings of an engine.
@@ -33,11 +41,19 @@ pub struct Options {
     pub perf_map: bool,
     /// Collect the figures of [`Stats`] that cost time.
     pub measure: bool,
+    /// Keep translations in files.
+    pub cache: Option<CacheOptions>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { code_size: 256 << 20, limits: Limits::default(), perf_map: false, measure: false }
+        Options {
+            code_size: 256 << 20,
+            limits: Limits::default(),
+            perf_map: false,
+            measure: false,
+            cache: None,
+        }
     }
 }
 
@@ -70,18 +86,34 @@ impl core::error::Error for Error {
 
 /// A translated region.
 #[derive(Debug)]
-struct Translated {
-    key: Key,
+pub(crate) struct Translated {
+    pub(crate) key: Key,
     host: u64,
-    len: u32,
+    pub(crate) len: u32,
     /// Guest bytes covered.
-    guest: (u64, u64),
+    pub(crate) guest: (u64, u64),
     /// (guest pc, host address) of its entries.
-    entries: Vec<(u64, u64)>,
-    faults: Vec<(u32, u64)>,
-    landings: Vec<u32>,
+    pub(crate) entries: Vec<(u64, u64)>,
+    pub(crate) faults: Vec<(u32, u64)>,
+    pub(crate) landings: Vec<u32>,
     /// (site, stub) of jumps that lead here.
     incoming: Vec<(u64, u64)>,
+    /// Set until a cache file has it.
+    pub(crate) unsaved: Option<Box<Unsaved>>,
+}
+
+/// A region about to be published: its code is in place.
+#[derive(Debug)]
+pub(crate) struct NewRegion {
+    pub(crate) host: u64,
+    pub(crate) key: Key,
+    pub(crate) guest: (u64, u64),
+    pub(crate) entries: Vec<(u64, u64)>,
+    pub(crate) faults: Vec<(u32, u64)>,
+    pub(crate) landings: Vec<u32>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) len: usize,
+    pub(crate) unsaved: Option<Box<Unsaved>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,10 +126,11 @@ struct PendingLink {
 /// What the lock protects.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    code: CodeMemory,
+    pub(crate) code: CodeMemory,
     /// Code before this is thunks and stays.
     thunks_end: usize,
-    regions: HashMap<u64, Translated>,
+    pub(crate) regions: HashMap<u64, Translated>,
+    pub(crate) cache: Option<Cache>,
     /// Host start to region, for faults; the value is the map's key.
     by_host: BTreeMap<u64, u64>,
     /// Guest page to regions that cover it.
@@ -147,6 +180,10 @@ impl ForkGuard<'_> {
     /// In the child: only this processor's thread exists there.
     pub fn in_child(mut self, cpu: &Cpu) {
         self.0.cpus = vec![Arc::downgrade(&cpu.mem)];
+        // What was translated before is the parent's to save.
+        if let Some(c) = &mut self.0.cache {
+            c.unsaved.clear();
+        }
     }
 }
 
@@ -207,6 +244,7 @@ impl Engine {
             thunks_end: code.used(),
             code,
             regions: HashMap::new(),
+            cache: None,
             by_host: BTreeMap::new(),
             by_page: HashMap::new(),
             links: HashMap::new(),
@@ -219,7 +257,7 @@ impl Engine {
                 ..Stats::default()
             },
         };
-        Ok(Engine {
+        let engine = Engine {
             isa,
             source,
             layout,
@@ -229,7 +267,10 @@ impl Engine {
             table: RwLock::new(Table::new(1 << 18)),
             generation: AtomicU64::new(0),
             inner: Mutex::new(inner),
-        })
+        };
+        let cache = engine.opts.cache.clone().map(|o| engine.make_cache(o));
+        engine.lock().cache = cache;
+        Ok(engine)
     }
     /// The ISA that is translated.
     pub fn isa(&self) -> &dyn Isa {
@@ -237,6 +278,12 @@ impl Engine {
     }
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
+    }
+    pub(crate) fn limits(&self) -> Limits {
+        self.opts.limits
+    }
+    pub(crate) fn source(&self) -> &dyn CodeSource {
+        &*self.source
     }
     pub(crate) fn lookup_thunk(&self) -> u64 {
         self.thunks.lookup
@@ -252,7 +299,8 @@ impl Engine {
     }
     /// Counters so far.
     pub fn stats(&self) -> Stats {
-        self.lock().stats.clone()
+        let s = self.lock();
+        Stats { mapped: s.cache.as_ref().map_or(0, Cache::mapped), ..s.stats.clone() }
     }
     /// Call before forking; hold the guard over the fork.
     pub fn before_fork(&self) -> ForkGuard<'_> {
@@ -273,7 +321,10 @@ impl Engine {
         let found = self.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, key);
         match found {
             Some(h) => h,
-            None => self.translate(s, pc, key),
+            None => match self.load(s, pc, key) {
+                Some(h) => h,
+                None => self.translate(s, pc, key),
+            },
         }
     }
 
@@ -287,7 +338,7 @@ impl Engine {
         s.stats.note_insns(&s.region);
         analyse(&s.region, &mut s.live);
         s.stats.end(Phase::Analyse);
-        let compiled = loop {
+        let mut compiled = loop {
             let tail = s.code.tail();
             let size = tail.len().min(1 << 20);
             match Compiler::compile(
@@ -309,35 +360,29 @@ impl Engine {
         s.stats.ops += s.region.insts.len() as u64;
         s.stats.bytes += compiled.len as u64;
         s.stats.fallbacks += u64::from(compiled.fallbacks);
-        let entry = self.publish(s, host, key, (shape.start, shape.end), pc, &compiled);
+        let guest = (shape.start, shape.end);
+        let unsaved = self.unsaved(s, host, pc, guest, shape.insns, &mut compiled);
+        let entries = s.region.blocks.iter().zip(&compiled.entries);
+        let new = NewRegion {
+            host,
+            key,
+            guest,
+            entries: entries.map(|(b, &o)| (b.pc, host + u64::from(o))).collect(),
+            faults: compiled.faults,
+            landings: compiled.landings,
+            links: compiled.links,
+            len: compiled.len,
+            unsaved,
+        };
+        let entry = self.publish(s, new, pc);
         s.stats.end(Phase::Publish);
+        self.save_some(s);
         entry
     }
 
-    /// Makes a compiled region findable. Returns the host address of `pc`.
-    fn publish(
-        &self,
-        s: &mut Inner,
-        host: u64,
-        key: Key,
-        guest: (u64, u64),
-        pc: u64,
-        c: &Compiled,
-    ) -> u64 {
-        let entries: Vec<(u64, u64)> = s
-            .region
-            .blocks
-            .iter()
-            .zip(&c.entries)
-            .map(|(b, &o)| (b.pc, host + u64::from(o)))
-            .collect();
-        for l in &c.links {
-            let site_end = host + u64::from(l.site) + 4;
-            s.links.insert(
-                site_end,
-                PendingLink { target: l.target, key, stub: host + u64::from(l.stub) },
-            );
-        }
+    /// Makes a region findable. Returns the host address of `pc`.
+    pub(crate) fn publish(&self, s: &mut Inner, new: NewRegion, pc: u64) -> u64 {
+        let NewRegion { host, key, guest, entries, faults, landings, links, len, unsaved } = new;
         for page in guest.0 >> 12..=guest.1.saturating_sub(1).max(guest.0) >> 12 {
             s.by_page.entry(page).or_default().push(host);
         }
@@ -346,9 +391,8 @@ impl Engine {
             table.insert(p, key, h);
         }
         let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| e.1);
-        drop(table);
         if self.opts.perf_map {
-            crate::run::perf_map(host, c.len, pc);
+            crate::run::perf_map(host, len, pc);
         }
         s.by_host.insert(host, host);
         s.regions.insert(
@@ -356,15 +400,34 @@ impl Engine {
             Translated {
                 key,
                 host,
-                len: c.len as u32,
+                len: len as u32,
                 guest,
                 entries,
-                faults: c.faults.clone(),
-                landings: c.landings.clone(),
+                faults,
+                landings,
                 incoming: Vec::new(),
+                unsaved,
             },
         );
+        for l in links {
+            let site_end = host + u64::from(l.site) + 4;
+            let stub = host + u64::from(l.stub);
+            s.links.insert(site_end, PendingLink { target: l.target, key, stub });
+            if let Some(to) = table.get(l.target, key) {
+                Self::connect(s, site_end, stub, to);
+            }
+        }
         found
+    }
+
+    /// Points a link at the code of its target.
+    fn connect(s: &mut Inner, site_end: u64, stub: u64, to: u64) {
+        s.code.patch_rel32(site_end - 4, to);
+        s.stats.links += 1;
+        let owner = s.by_host.range(..=to).next_back().map(|(_, &r)| r);
+        if let Some(r) = owner.and_then(|r| s.regions.get_mut(&r)) {
+            r.incoming.push((site_end - 4, stub));
+        }
     }
 
     /// Resolves the link whose site ends at `site_end`: returns the guest pc
@@ -376,12 +439,7 @@ impl Engine {
         let host = self.find_or_translate(&mut s, link.target, link.key);
         // A flush has taken the site away.
         if s.stats.flushes == flushes {
-            s.code.patch_rel32(site_end - 4, host);
-            s.stats.links += 1;
-            let owner = s.by_host.range(..=host).next_back().map(|(_, &r)| r);
-            if let Some(r) = owner.and_then(|r| s.regions.get_mut(&r)) {
-                r.incoming.push((site_end - 4, link.stub));
-            }
+            Self::connect(&mut s, site_end, link.stub, host);
         }
         Some((link.target, host))
     }
@@ -389,6 +447,9 @@ impl Engine {
     /// Forgets translations of guest code in `[start, end)`.
     pub fn invalidate(&self, start: u64, end: u64) {
         let mut s = self.lock();
+        if let Some(c) = &mut s.cache {
+            c.forget(start, end);
+        }
         let mut doomed: Vec<u64> = Vec::new();
         let pages = (start >> 12)..=(end.saturating_sub(1) >> 12);
         if pages.clone().count() > s.by_page.len() {
@@ -455,6 +516,7 @@ impl Engine {
 
     /// Empties code memory. Waits until no other thread is in it.
     fn flush(&self, s: &mut Inner) {
+        self.save_locked(s);
         self.generation.fetch_add(1, Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);

@@ -68,17 +68,30 @@ impl Compiler<'_> {
         let r = self.vals[usize::from(id)].root;
         &mut self.vals[usize::from(r)]
     }
-    /// Plain or guest-address constant.
+    /// Guest-address constant, for `movi_pc`.
+    pub(super) fn pc_const_of(&self, id: u16) -> Option<u64> {
+        let i = self.inst(self.root(id));
+        (i.op == Op::pcconst).then(|| i.const_bits())
+    }
+    /// Plain or guest-address constant, to be used as a plain one: the code is
+    /// right only for this guest address then.
     pub(super) fn const_of(&self, id: u16) -> Option<u64> {
         let i = self.inst(self.root(id));
         match (i.op, self.inst(id).ty) {
             (Op::iconst, Type::I32) => Some(i.const_bits() & 0xffff_ffff),
-            (Op::iconst | Op::pcconst, _) => Some(i.const_bits()),
+            (Op::iconst, _) => Some(i.const_bits()),
+            (Op::pcconst, _) => {
+                self.a.fixed.set(true);
+                Some(i.const_bits())
+            }
             _ => None,
         }
     }
     /// A constant that fits an immediate of an operation of its type.
     pub(super) fn imm(&self, id: u16) -> Option<i32> {
+        if self.pc_const_of(id).is_some_and(|c| i32::try_from(c as i64).is_err()) {
+            return None;
+        }
         let c = self.const_of(id)?;
         if self.inst(id).ty == Type::I32 {
             return Some(c as u32 as i32);
@@ -269,7 +282,8 @@ impl Compiler<'_> {
             Loc::Reg(from) => self.copy(h, from, Type::I64),
             Loc::None => match i.op {
                 Op::vconst => self.vector_constant(h - X, self.r.vconsts[i.imm as usize]),
-                Op::iconst | Op::pcconst => self.a.movi(h, self.const_of(root).unwrap_or(0)),
+                Op::iconst => self.a.movi(h, self.const_of(root).unwrap_or(0)),
+                Op::pcconst => self.a.movi_pc(h, i.const_bits()),
                 _ => self.materialize(root, h),
             },
             loc => {

@@ -98,7 +98,7 @@ impl Compiler<'_> {
         self.unlock_all();
     }
     pub(super) fn exit(&mut self, kind: ExitKind, pc: u64) {
-        self.a.movi(RAX, pc);
+        self.a.movi_pc(RAX, pc);
         self.a.st(W::Q, at(super::enc::RBP, Layout::disp(Layout::PC)), RAX);
         self.a.movi(RAX, kind as u64);
         self.a.far(false, self.thunks.exit);
@@ -143,7 +143,7 @@ impl Compiler<'_> {
         self.goto(ret, 0);
     }
     fn call(&mut self, pc: u64, ret: u64) {
-        self.a.movi(RAX, ret);
+        self.a.movi_pc(RAX, ret);
         self.a.push(RAX);
         self.align_landing(5);
         match self.block_label(pc) {
@@ -158,7 +158,7 @@ impl Compiler<'_> {
     fn call_ptr(&mut self, i: &Inst) {
         let ret = self.pc_of(i32::from(i.args[3]));
         self.load_into(i.args[0], RAX);
-        self.a.movi(RDX, ret);
+        self.a.movi_pc(RDX, ret);
         self.a.push(RDX);
         self.probe();
         let (miss, back) = (self.a.label(), self.a.label());
@@ -178,7 +178,7 @@ impl Compiler<'_> {
         }
         self.may_fault();
         let func = self.r.helpers[i.imm as usize].func;
-        self.a.movi(RAX, func as usize as u64);
+        self.a.movi_host(RAX, func as usize as u64);
         self.a.far(true, self.thunks.helper);
         if i.op == Op::helper_end {
             self.a.far(false, self.thunks.exit);

@@ -6,6 +6,10 @@
 //! exit, thunks) are written with dynasm in `thunks.rs`, through the same
 //! buffer.
 
+use core::cell::Cell;
+
+use crate::{Reloc, RelocKind};
+
 /// A general-purpose or vector register number, 0 to 15.
 pub(crate) type Reg = u8;
 
@@ -95,12 +99,24 @@ pub struct CodeBuf<'a> {
     labels: Vec<u32>,
     /// (position of a rel32, label)
     fixups: Vec<(u32, Label)>,
+    /// See [`crate::Compiled::relocs`].
+    pub(crate) relocs: Vec<Reloc>,
+    /// See [`crate::Compiled::fixed`].
+    pub(crate) fixed: Cell<bool>,
 }
 
 impl<'a> CodeBuf<'a> {
     /// An empty buffer over `buf`.
     pub fn new(buf: &'a mut [u8]) -> CodeBuf<'a> {
-        CodeBuf { buf, pos: 0, overflow: false, labels: Vec::new(), fixups: Vec::new() }
+        CodeBuf {
+            buf,
+            pos: 0,
+            overflow: false,
+            labels: Vec::new(),
+            fixups: Vec::new(),
+            relocs: Vec::new(),
+            fixed: Cell::new(false),
+        }
     }
     /// Bytes written.
     pub fn pos(&self) -> usize {
@@ -253,11 +269,11 @@ impl<'a> CodeBuf<'a> {
         self.modrm(reg, rm);
     }
     /// VEX instruction with the operand `[rip + label]`; no immediate.
-    pub(crate) fn vex_rip(&mut self, op: u32, reg: u8, l: Label) {
+    pub(crate) fn vex_rip(&mut self, op: u32, reg: u8, v: u8, l: Label) {
         let (pp, map, w) = (op >> 8 & 3, op >> 12 & 3, op >> 15 & 1);
         self.b(0xc4);
         self.b((!(reg >> 3) & 1) << 7 | 0x60 | map as u8);
-        self.b((w << 7) as u8 | 0x78 | pp as u8);
+        self.b((w << 7) as u8 | (!v & 15) << 3 | pp as u8);
         self.b(op as u8);
         self.b((reg & 7) << 3 | 5);
         self.rel32(l);
@@ -298,6 +314,29 @@ impl<'a> CodeBuf<'a> {
             self.b(0xb8 | (d & 7));
             self.bytes_of(&v.to_le_bytes());
         }
+    }
+    fn reloc(&mut self, kind: RelocKind) {
+        self.relocs.push(Reloc { at: self.pos as u32, kind });
+    }
+    fn movabs(&mut self, d: Reg, v: u64, kind: RelocKind) {
+        self.b(0x48 | d >> 3);
+        self.b(0xb8 | (d & 7));
+        self.reloc(kind);
+        self.bytes_of(&v.to_le_bytes());
+    }
+    /// Guest address into a register, flags kept. Only programs that are linked
+    /// for their address have code at low ones: it stays short there.
+    pub(crate) fn movi_pc(&mut self, d: Reg, v: u64) {
+        if v >> 32 == 0 {
+            self.fixed.set(true);
+            self.movi(d, v);
+        } else {
+            self.movabs(d, v, RelocKind::Guest);
+        }
+    }
+    /// Address of a function of the host program into a register.
+    pub(crate) fn movi_host(&mut self, d: Reg, v: u64) {
+        self.movabs(d, v, RelocKind::Host);
     }
     /// Zero a register; changes the flags.
     pub(crate) fn zero(&mut self, d: Reg) {
@@ -464,12 +503,14 @@ impl<'a> CodeBuf<'a> {
     /// `jmp` or `call` rel32 to a host address.
     pub(crate) fn far(&mut self, call: bool, to: u64) {
         self.b(if call { 0xe8 } else { 0xe9 });
+        self.reloc(RelocKind::Thunk);
         let next = self.address(self.pos + 4);
         self.d(to.wrapping_sub(next) as u32);
     }
     pub(crate) fn jcc_far(&mut self, c: u8, to: u64) {
         self.b(0x0f);
         self.b(0x80 | c);
+        self.reloc(RelocKind::Thunk);
         let next = self.address(self.pos + 4);
         self.d(to.wrapping_sub(next) as u32);
     }

@@ -6,7 +6,7 @@ use remu_ir::{FCond, FlagCond, Fp, FpInt, Inst, NanRule, Op, Rm as Round, Type};
 use super::enc::{Alu, Label, RAX, RBP, RCX, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use super::truth::Truth;
-use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, MOVQ_X_R, XORPS};
+use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, XORPS};
 use super::{Host, X, XT};
 use crate::Layout;
 
@@ -28,6 +28,23 @@ const FMA213: u32 = 0x21a9;
 
 const NAN32: u64 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
+
+/// Every bit but the sign, in all lanes.
+pub(super) fn magnitude(double: bool) -> u128 {
+    if double {
+        0x7fff_ffff_ffff_ffff_7fff_ffff_ffff_ffff
+    } else {
+        0x7fff_ffff_7fff_ffff_7fff_ffff_7fff_ffff
+    }
+}
+/// The least normal number, in all lanes.
+pub(super) fn least_normal(double: bool) -> u128 {
+    if double {
+        0x0010_0000_0000_0000_0010_0000_0000_0000
+    } else {
+        0x0080_0000_0080_0000_0080_0000_0080_0000
+    }
+}
 
 fn default_nan(t: Type) -> u64 {
     if t == Type::F64 { NAN64 } else { NAN32 }
@@ -122,6 +139,14 @@ impl Compiler<'_> {
     fn default_rule(i: &Inst) -> bool {
         matches!(Fp::from_u8(i.aux).nan, NanRule::Default | NanRule::ArmDefault)
     }
+    /// Whether the least normal number may be a result that was tiny before it
+    /// was rounded: Arm raises underflow then, the host does not. Sums are
+    /// exact where they are tiny.
+    fn rounds_up_to_normal(&self, i: &Inst) -> bool {
+        let arm = matches!(Fp::from_u8(i.aux).nan, NanRule::Arm | NanRule::ArmDefault);
+        let narrows = i.op == Op::fcvt && i.ty.bytes() < self.inst(i.args[0]).ty.bytes();
+        arm && (narrows || matches!(i.op, Op::fmul | Op::fdiv | Op::fma))
+    }
     fn detour(&mut self, c: u8) -> (Label, Label) {
         let (label, back) = (self.a.label(), self.a.label());
         self.a.jcc(c, label);
@@ -137,9 +162,20 @@ impl Compiler<'_> {
         if rule == NanRule::X86 {
             return;
         }
-        self.ucomis(i.ty, r, r);
-        let (label, back) = self.detour(cc::P);
-        if Self::default_rule(i) && !exact {
+        let late = self.rounds_up_to_normal(i);
+        let (label, back) = if late {
+            // Unordered counts as equal.
+            let double = i.ty == Type::F64;
+            let (abs, least) =
+                (self.constant(magnitude(double)), self.constant(least_normal(double)));
+            self.a.vex_rip(super::vector::ANDPS, XT, r, abs);
+            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, XT, 0, least);
+            self.detour(cc::E)
+        } else {
+            self.ucomis(i.ty, r, r);
+            self.detour(cc::P)
+        };
+        if Self::default_rule(i) && !exact && !late {
             self.cold.push(Cold::Nan { label, back, value: default_nan(i.ty), to: r });
         } else {
             self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
@@ -247,9 +283,8 @@ impl Compiler<'_> {
             (false, true) => 1 << 31,
             (false, false) => 0x7fff_ffff,
         };
-        self.a.movi(RAX, bits);
-        self.a.vex(MOVQ_X_R, XT, 0, Rm::R(RAX));
-        self.a.vex(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, Rm::R(XT));
+        let bits = self.constant(bits.into());
+        self.a.vex_rip(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, bits);
         self.finish(id, d);
     }
 
@@ -264,7 +299,7 @@ impl Compiler<'_> {
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
         // Arm keeps a NaN's sign and upper payload, as the host does.
-        if Self::default_rule(i) {
+        if Self::default_rule(i) || self.rounds_up_to_normal(i) {
             self.fix_nan(i, r, regs, false);
         }
         self.copy(d, X + r, i.ty);
@@ -273,7 +308,7 @@ impl Compiler<'_> {
     }
 
     /// The immediate of ROUNDSD for a mode; `None` where the host has none.
-    fn round_imm(rm: Round) -> Option<u8> {
+    pub(super) fn round_imm(rm: Round) -> Option<u8> {
         match rm {
             Round::Dyn => Some(4),
             Round::Ne => Some(0),

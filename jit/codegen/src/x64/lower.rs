@@ -132,6 +132,8 @@ impl<'a> Compiler<'a> {
             return Err(OutOfSpace);
         }
         c.out.len = c.a.pos();
+        c.out.relocs = core::mem::take(&mut c.a.relocs);
+        c.out.fixed = c.a.fixed.get();
         Ok(c.out)
     }
 

@@ -13,12 +13,15 @@ impl Compiler<'_> {
     /// May use the temporary for a constant base.
     fn guest_mem(&mut self, i: &Inst) -> Mem {
         let a = Addr::of(i);
-        let (base, disp) = match self.const_of(i.args[0]) {
-            Some(c) => {
-                self.a.movi(RAX, c.wrapping_add(a.disp as i64 as u64));
-                (RAX, 0)
-            }
-            None => (self.reg(i.args[0]), a.disp),
+        let moved = |c: u64| c.wrapping_add(a.disp as i64 as u64);
+        let (base, disp) = if let Some(c) = self.pc_const_of(i.args[0]) {
+            self.a.movi_pc(RAX, moved(c));
+            (RAX, 0)
+        } else if let Some(c) = self.const_of(i.args[0]) {
+            self.a.movi(RAX, moved(c));
+            (RAX, 0)
+        } else {
+            (self.reg(i.args[0]), a.disp)
         };
         let has_index = matches!(i.op, Op::load | Op::store) && i.args[1] != Val::NONE_ID;
         let index = has_index.then(|| self.reg(i.args[1]));

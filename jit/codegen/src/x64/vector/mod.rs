@@ -1,9 +1,14 @@
 //! 128-bit vectors on AVX2.
 
-use remu_ir::{Cond, Fp, Inst, Lane, NanRule, Op, Type};
+mod float;
+mod lanes;
+mod permute;
+mod shift;
 
-use super::enc::{RAX, RBP, Rm, W, at};
-use super::lower::{Cold, Compiler};
+use remu_ir::{Cond, Inst, Lane, Op, Type};
+
+use super::enc::{Label, RAX, RBP, Rm, W, at};
+use super::lower::Compiler;
 use super::{X, XT};
 
 // VEX opcodes: see `CodeBuf::vex`.
@@ -32,8 +37,25 @@ const PANDN: u32 = 0x11df;
 const POR: u32 = 0x11eb;
 const PXOR: u32 = 0x11ef;
 const PCMPEQD: u32 = 0x1176;
+const PCMPGTQ: u32 = 0x2137;
 const PSHUFB: u32 = 0x2100;
 const PALIGNR: u32 = 0x310f;
+/// Plus one: doubles.
+const PBLENDVPS: u32 = 0x314a;
+/// By lane.
+const PADD: [u32; 5] = [0x11fc, 0x11fd, 0x11fe, 0x11d4, 0];
+const PSUB: [u32; 5] = [0x11f8, 0x11f9, 0x11fa, 0x11fb, 0];
+
+/// The value in every lane.
+fn lanes(l: Lane, v: u64) -> u128 {
+    let bits = 8 * u32::from(l.bytes() as u8);
+    let lane = u128::from(v) & (u128::MAX >> (128 - bits));
+    (0..128 / bits).fold(0, |all, n| all | lane << (n * bits))
+}
+/// Sixteen bytes, each made from its number.
+fn bytes(f: impl Fn(u8) -> u8) -> u128 {
+    u128::from_le_bytes(core::array::from_fn(|n| f(n as u8)))
+}
 
 /// Opcode for each lane B, H, S, D; 0 where the host has none.
 fn by_lane(l: Lane, ops: [u32; 4]) -> Option<u32> {
@@ -71,11 +93,20 @@ impl Compiler<'_> {
             0 => self.a.vex(PXOR, x, x, Rm::R(x)),
             u128::MAX => self.a.vex(PCMPEQD, x, x, Rm::R(x)),
             _ => {
-                let l = self.a.label();
-                self.const_data.push((l, v));
-                self.a.vex_rip(MOVUPS, x, l);
+                let l = self.constant(v);
+                self.a.vex_rip(MOVUPS, x, 0, l);
             }
         }
+    }
+    /// A constant in the region's data. Shared with one asked for shortly
+    /// before, as loops of lane arithmetic have few.
+    pub(super) fn constant(&mut self, v: u128) -> Label {
+        if let Some(&(l, _)) = self.const_data.iter().rev().take(8).find(|c| c.1 == v) {
+            return l;
+        }
+        let l = self.a.label();
+        self.const_data.push((l, v));
+        l
     }
 
     /// Lowers a vector op; false if it has no rule here.
@@ -121,7 +152,6 @@ impl Compiler<'_> {
                 self.vec1(id, i, |c, d, x| c.a.vex(op, d, 0, Rm::R(x)));
             }
             Op::vcmp => return self.vec_compare(id, i, l),
-            Op::vshl | Op::vshr | Op::vsar => return self.vec_shift(id, i, l),
             Op::vext => {
                 let (lo, hi) = (self.reg(i.args[0]), self.reg(i.args[1]));
                 self.done_all(i);
@@ -130,10 +160,8 @@ impl Compiler<'_> {
                 self.finish(id, d);
             }
             Op::vlow => self.vec1(id, i, |c, d, x| c.a.vex(MOVQ_X, d, 0, Rm::R(x))),
-            Op::vhigh => self.vec1(id, i, |c, d, x| {
-                c.a.vex(PXOR, XT, XT, Rm::R(XT));
-                c.a.vex(0x116d, d, x, Rm::R(XT));
-            }),
+            // vpsrldq
+            Op::vhigh => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1173, 3, d, Rm::R(x), 8)),
             Op::vdup => {
                 let Some(op) = by_lane(l, [0x2178, 0x2179, 0x2158, 0x2159]) else { return false };
                 let s = self.reg(i.args[0]);
@@ -183,7 +211,6 @@ impl Compiler<'_> {
                 c.a.vex(0x11dc, XT, n, Rm::R(XT));
                 c.a.vex(PSHUFB, d, t, Rm::R(XT));
             }),
-            Op::vfadd | Op::vfsub | Op::vfmul | Op::vfdiv => return self.vec_float(id, i),
             Op::vfneg | Op::vfabs => {
                 let neg = i.op == Op::vfneg;
                 let sign: u128 = match l {
@@ -209,7 +236,12 @@ impl Compiler<'_> {
                 self.vec2(id, i, |c, d, x, y| c.a.vex_imm(0x3144, d, x, Rm::R(y), 0))
             }
             Op::clmul | Op::clmulh => self.carry_less(id, i),
-            _ => return false,
+            _ => {
+                return self.permute(id, i)
+                    || self.shift_op(id, i)
+                    || self.lane_op(id, i)
+                    || self.vec_float(id, i);
+            }
         }
         true
     }
@@ -226,6 +258,23 @@ impl Compiler<'_> {
         self.done_all(i);
         let d = self.dest(id, None);
         f(self, d - X, x, y);
+        self.finish(id, d);
+    }
+
+    fn vec1_temp(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, u8, u8, u8)) {
+        let x = self.reg(i.args[0]);
+        let t = self.scratch(true) - X;
+        self.done_all(i);
+        let d = self.dest(id, None);
+        f(self, d - X, x, t);
+        self.finish(id, d);
+    }
+    fn vec2_temp(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, u8, u8, u8, u8)) {
+        let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
+        let t = self.scratch(true) - X;
+        self.done_all(i);
+        let d = self.dest(id, None);
+        f(self, d - X, x, y, t);
         self.finish(id, d);
     }
 
@@ -286,23 +335,6 @@ impl Compiler<'_> {
         true
     }
 
-    fn vec_shift(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
-        let n = i.imm as u8;
-        let (op, ext) = match (i.op, l) {
-            (Op::vshl, Lane::H) => (0x1171, 6),
-            (Op::vshl, Lane::S) => (0x1172, 6),
-            (Op::vshl, Lane::D) => (0x1173, 6),
-            (Op::vshr, Lane::H) => (0x1171, 2),
-            (Op::vshr, Lane::S) => (0x1172, 2),
-            (Op::vshr, Lane::D) => (0x1173, 2),
-            (Op::vsar, Lane::H) => (0x1171, 4),
-            (Op::vsar, Lane::S) => (0x1172, 4),
-            _ => return false,
-        };
-        self.vec1(id, i, |c, d, x| c.a.vex_imm(op, ext, d, Rm::R(x), n));
-        true
-    }
-
     fn vec_extract(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
         let Some(n) = self.const_of(i.args[1]) else { return false };
         let op = match l {
@@ -358,52 +390,6 @@ impl Compiler<'_> {
         true
     }
 
-    /// Lanes of floats; any NaN in the result sends the whole to the evaluator.
-    fn vec_float(&mut self, id: u16, i: &Inst) -> bool {
-        let p = Fp::from_u8(i.aux);
-        let pp = match p.lane {
-            Lane::S => 0,
-            Lane::D => 0x100,
-            _ => return false,
-        };
-        if p.rm != remu_ir::Rm::Dyn {
-            return false;
-        }
-        let op = pp
-            | match i.op {
-                Op::vfadd => 0x1058,
-                Op::vfmul => 0x1059,
-                Op::vfsub => 0x105c,
-                _ => 0x105e,
-            };
-        let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
-        self.done_all(i);
-        let d = self.dest(id, None);
-        // Through the temporary where the cold path still reads an operand; a
-        // spare register holds the comparison.
-        let clash = d - X == x || d - X == y;
-        let r = if clash { self.scratch(true) - X } else { d - X };
-        self.a.vex(op, r, x, Rm::R(y));
-        if p.nan != NanRule::X86 {
-            // vcmpunordps t, r, r; vptest t, t
-            self.a.vex_imm(0x10c2 | pp, XT, r, Rm::R(r), 3);
-            self.a.vex(0x2117, XT, 0, Rm::R(XT));
-            let (label, back) = (self.a.label(), self.a.label());
-            self.a.jcc(super::enc::cc::NE, label);
-            self.cold.push(Cold::Eval {
-                label,
-                back,
-                inst: *i,
-                operands: [X + x, X + y, 0],
-                to: X + r,
-            });
-            self.a.bind(back);
-        }
-        self.copy(d, X + r, Type::V128);
-        self.finish(id, d);
-        true
-    }
-
     fn carry_less(&mut self, id: u16, i: &Inst) {
         let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
         let t = self.scratch(true) - X;
@@ -432,7 +418,7 @@ impl Compiler<'_> {
         let m = at(RBP, self.lay.fallback());
         // The thunk takes the number from the result's place.
         self.a.st_imm(W::Q, m, i32::from(i.args[3]));
-        self.a.movi(RAX, func as usize as u64);
+        self.a.movi_host(RAX, func as usize as u64);
         self.a.far(true, self.thunks.vhelper);
         let d = self.dest(id, None);
         self.a.vex(MOVUPS, d - X, 0, Rm::M(m));
