@@ -5,6 +5,7 @@ mod cache;
 mod code;
 mod cpu;
 mod fault;
+mod regions;
 mod run;
 mod serve;
 mod stats;

@@ -35,6 +35,8 @@ pub struct Stats {
     pub fallbacks: u64,
     /// Links resolved when they were first taken.
     pub links: u64,
+    /// Links whose target was there when they were made.
+    pub links_early: u64,
     /// Times code memory was emptied because it was full.
     pub flushes: u64,
     /// Regions retired because guest code changed.
@@ -121,6 +123,7 @@ impl core::fmt::Display for Stats {
         }
         writeln!(f, "fallback ops            {:>12}", self.fallbacks)?;
         writeln!(f, "links resolved late     {:>12}", self.links)?;
+        writeln!(f, "links resolved early    {:>12}", self.links_early)?;
         writeln!(f, "regions from the cache  {:>12}", self.served)?;
         let all = self.served + self.regions;
         writeln!(f, "  share of all regions  {:>11.1}%", 100.0 * per(self.served, all))?;
