@@ -12,6 +12,8 @@ use crate::mm::identity;
 
 /// Most bytes in the folder.
 const LIMIT: u64 = 2 << 30;
+/// Opening and locking a file costs as much as translating a few regions.
+const LEAST: usize = 4;
 
 /// The settings of the engine's cache; `None` turns it off. A program that is executed gets the
 /// same folder, whatever environment it is given.
@@ -24,7 +26,7 @@ pub(crate) fn options(guest: &str, model: &str, inv: &mut Invocation) -> Option<
     hand_on(&mut inv.replay, folder.as_deref().map_or(OsStr::new("off"), Path::as_os_str));
     let mut build = identity(File::open("/proc/self/exe").ok()?.as_fd())?.to_le_bytes().to_vec();
     build.extend_from_slice(format!("\0{guest}\0{model}").as_bytes());
-    Some(CacheOptions { folder: folder?, make: true, build, limit: LIMIT })
+    Some(CacheOptions { folder: folder?, make: true, build, limit: LIMIT, least: LEAST })
 }
 
 /// Replaces the option among those for the next runner.

@@ -17,11 +17,10 @@ pub(crate) fn content(task: &Task, file: ProcFile) -> Option<Vec<u8>> {
         ProcFile::Cmdline => guest_bytes(stack.args),
         ProcFile::Environ => guest_bytes(stack.env),
         ProcFile::Stat => stat(task),
-        // The runner gave the kernel the guest's name.
-        ProcFile::Comm => None,
         ProcFile::Cpuinfo => {
             let count = std::thread::available_parallelism().map_or(1, usize::from);
-            Some((0..count).map(task.shared.os.cpuinfo).collect::<String>().into_bytes())
+            let (one, isa) = (task.shared.os.cpuinfo, task.shared.engine.isa());
+            Some((0..count).map(|i| one(isa, i)).collect::<String>().into_bytes())
         }
     }
 }

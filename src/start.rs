@@ -10,7 +10,7 @@ use remu_engine::{CodeSource, Cpu, Engine, Module};
 use remu_isa::Guest;
 use remu_syscalls::{Errno, GuestMemory, MmapArgs};
 
-use crate::cli::{Command, Invocation, Startup, base_name};
+use crate::cli::{Command, Form, Invocation, Startup, base_name};
 use crate::guest::{GuestOs, Regs, set};
 use crate::loader::{self, AuxInfo, FileKind, LoadError, machine_name};
 use crate::mm::{AddressSpace, PAGE};
@@ -65,6 +65,7 @@ fn start(guest: &str, args: &[OsString]) -> Result<i32, Failure> {
     let command = Command::parse(args, &env, startup).map_err(Failure::own)?;
     let mut inv = match command {
         Command::Print(text) => return Ok(print(&text)),
+        Command::PrintCalls(form) => return Ok(print(&calls(guest, form)?)),
         Command::Run(inv) => inv,
     };
     if let Some(text) = help(row, &inv) {
@@ -78,6 +79,16 @@ fn print(text: &str) -> i32 {
     // Not println: a closed pipe must not panic.
     let done = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
     if done.is_ok() { 0 } else { FAILED }
+}
+
+/// `--syscalls`.
+fn calls(guest: &str, form: Form) -> Result<String, Failure> {
+    let abi = remu_syscalls::abi(guest)
+        .ok_or_else(|| Failure::own(format!("no system calls for {guest}")))?;
+    Ok(match form {
+        Form::Text => remu_syscalls::support_text(abi),
+        Form::Json => remu_syscalls::support_json(abi),
+    })
 }
 
 /// `-cpu help` and `-d help`.
@@ -192,9 +203,11 @@ fn run(
         options: inv.options,
     };
     let mut cpu = Cpu::new(engine).map_err(Failure::own)?;
+    (os.start)(&mut cpu, &regs);
     cpu.set_pc(program.start);
     set(&mut cpu, regs.stack, config.stack.pointer);
     host::set_engine(engine);
+    task::show_guest(&config.stack);
     let actions = Actions::inherit().map_err(Failure::own)?;
     let shared = Arc::new(Shared {
         engine,

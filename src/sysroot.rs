@@ -51,7 +51,11 @@ impl Sysroot {
         let root = self.root.as_ref()?;
         let prefix = self.prefix.as_ref()?;
         let bytes = path.to_bytes();
-        if !bytes.starts_with(b"/") || outside(bytes) || bytes.starts_with(prefix) {
+        if !bytes.starts_with(b"/")
+            || outside(bytes)
+            || is_scratch(bytes)
+            || bytes.starts_with(prefix)
+        {
             return None;
         }
         let mut flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -87,6 +91,13 @@ fn outside(path: &[u8]) -> bool {
     [&b"/proc"[..], b"/sys", b"/dev"].iter().any(|d| {
         path.strip_prefix(*d).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     })
+}
+
+/// Folders for passing files: the folders themselves are the machine's, so that what a program makes
+/// by a path is also there by a descriptor of the folder. A file that the prefix has in one is found.
+fn is_scratch(path: &[u8]) -> bool {
+    let end = path.iter().rposition(|&b| b != b'/').map_or(0, |n| n + 1);
+    [&b"/tmp"[..], b"/var/tmp", b"/run", b"/home", b"/root", b"/mnt"].contains(&&path[..end])
 }
 
 impl Lookup for Sysroot {

@@ -3,7 +3,7 @@
 mod options;
 mod table;
 
-pub use options::{Invocation, Options, Startup, base_name};
+pub use options::{Form, Invocation, Options, Startup, base_name};
 pub use table::usage;
 
 /// What the command line asks for.
@@ -13,6 +13,8 @@ pub enum Command {
     Run(Box<Invocation>),
     /// Print a text and end with status 0.
     Print(String),
+    /// Print the system calls of the guest and end with status 0.
+    PrintCalls(Form),
 }
 
 /// A mistake on the command line; ends with status 1.

@@ -6,11 +6,21 @@ use std::os::unix::ffi::OsStrExt;
 use super::table::{ROWS, Row, usage};
 use super::{Command, UsageError};
 
+/// Form of a printed table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Lines for people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// Every option, as given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     pub(super) show_help: bool,
     pub(super) show_version: bool,
+    pub(super) show_calls: Option<Form>,
     /// `-L`.
     pub prefix: Option<OsString>,
     /// `-E` (true, `VAR=VALUE`) and `-U` (false, `VAR`), in order.
@@ -108,6 +118,9 @@ impl Command {
         if options.show_version {
             let version = env!("CARGO_PKG_VERSION");
             return Ok(Command::Print(format!("{name} version {version}\n")));
+        }
+        if let Some(form) = options.show_calls {
+            return Ok(Command::PrintCalls(form));
         }
         let Some(program) = args.get(at) else {
             return Err(UsageError(format!("no program given; try '{name} -h'")));

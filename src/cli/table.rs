@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::options::Options;
+use super::options::{Form, Options};
 
 /// What a row does with its argument; an error text for a bad one.
 pub(super) type Apply = fn(&mut Options, &OsStr) -> Result<(), String>;
@@ -61,6 +61,8 @@ pub(super) static ROWS: &[Row] = &[
     row("jitdump", "jitdump", "", "JITDUMP", "write a jitdump file", |_, _| Err("not supported yet: use -perfmap".into())),
     row("trace", "trace", "EVENTS", "TRACE", "", |_, _| Err("trace events are not supported: see -d help".into())),
     row("plugin", "plugin", "FILE", "PLUGIN", "", |_, _| Err("plugins are not supported".into())),
+    row("syscalls", "syscalls", "", "", "print which system calls are supported, and how", |o, _| { o.show_calls = Some(Form::Text); Ok(()) }),
+    row("syscalls-json", "syscalls-json", "", "", "the same as JSON", |o, _| { o.show_calls = Some(Form::Json); Ok(()) }),
     row("stats", "stats", "", "STATS", "print statistics at exit", |o, _| { o.stats = true; Ok(()) }),
     row("cache", "cache", "DIR|off", "CACHE", "where translations are kept", |o, a| { o.cache = Some(a.to_owned()); Ok(()) }),
     row("io", "io", "auto|uring|direct", "IO", "how calls that may block reach the kernel", io),

@@ -1,9 +1,11 @@
 //! aarch64: `arch/arm64/kernel/signal.c`, `asm/sigcontext.h`; the calling convention of syscall(2).
 
 use remu_engine::Cpu;
-use remu_isa::StateDesc;
 use remu_isa::ir::Slot;
+use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{Errno, GuestMemory, SysResult};
+
+use crate::loader::random_bytes;
 
 use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
 
@@ -25,6 +27,8 @@ const FPSIMD_SIZE: usize = 0x210;
 const ESR_MAGIC: u32 = 0x4553_5201;
 const ESR_SIZE: usize = 16;
 
+/// Bits of `FPCR` that a program can set: AHP stays clear; DN, FZ, RMode, FZ16.
+const FPCR_MASK: u32 = 0x03c8_0000;
 /// N, Z, C and V in `pstate`.
 const NZCV: u64 = 0xf000_0000;
 
@@ -36,6 +40,7 @@ pub(super) static OS: GuestOs = GuestOs {
         result: &["x0"],
         stack: &["sp"],
         tls: &["tpidr_el0", "tpidr"],
+        monitor: &["excl_addr"],
     },
     syscall_len: 4,
     // mov x8, #139; svc #0: what unwinders look for.
@@ -45,15 +50,104 @@ pub(super) static OS: GuestOs = GuestOs {
     platform: Some("aarch64"),
     // FP, ASIMD.
     hwcap: [0b11, 0],
-    cpuinfo: |i| {
+    cpuinfo: |isa, i| {
         format!(
-            "processor\t: {i}\nBogoMIPS\t: 100.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x00\n\
-             CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0x000\nCPU revision\t: 0\n\n"
+            "processor\t: {i}\nBogoMIPS\t: 100.00\nFeatures\t: {}\nCPU implementer\t: 0x00\n\
+             CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0x000\nCPU revision\t: 0\n\n",
+            feature_names(isa.hwcap())
         )
     },
+    start: |cpu, regs| {
+        set_fp(cpu, 0, Some(mode(0)));
+        regs.clear_monitor(cpu);
+        new_keys(cpu, regs, ALL_KEYS);
+    },
+    prctl,
+    hwprobe: |_, _| None,
     push_frame,
     pop_frame,
 };
+
+/// Names of the bits of `AT_HWCAP` and `AT_HWCAP2` in `/proc/cpuinfo` (`arch/arm64/kernel/cpuinfo.c`);
+/// what no processor here has is left out.
+#[rustfmt::skip]
+const HWCAP_NAMES: [&[(u32, &str)]; 2] = [
+    &[
+        (0, "fp"), (1, "asimd"), (2, "evtstrm"), (3, "aes"), (4, "pmull"), (5, "sha1"), (6, "sha2"),
+        (7, "crc32"), (8, "atomics"), (9, "fphp"), (10, "asimdhp"), (11, "cpuid"), (12, "asimdrdm"),
+        (13, "jscvt"), (14, "fcma"), (15, "lrcpc"), (16, "dcpop"), (17, "sha3"), (18, "sm3"),
+        (19, "sm4"), (20, "asimddp"), (21, "sha512"), (23, "asimdfhm"), (24, "dit"), (25, "uscat"),
+        (26, "ilrcpc"), (27, "flagm"), (28, "ssbs"), (29, "sb"), (30, "paca"), (31, "pacg"),
+    ],
+    &[
+        (0, "dcpodp"), (7, "flagm2"), (8, "frint"), (13, "i8mm"), (14, "bf16"), (15, "dgh"),
+        (16, "rng"), (17, "bti"), (18, "mte"), (19, "ecv"), (20, "afp"), (21, "rpres"),
+        (31, "wfxt"), (32, "ebf16"), (34, "cssc"), (43, "mops"), (44, "hbc"), (46, "lrcpc3"),
+        (47, "lse128"),
+    ],
+];
+
+fn feature_names(hwcap: [u64; 2]) -> String {
+    let rows = HWCAP_NAMES.iter().zip(hwcap);
+    let names: Vec<_> = rows
+        .flat_map(|(rows, word)| rows.iter().filter(move |(bit, _)| word >> bit & 1 != 0))
+        .map(|(_, name)| *name)
+        .collect();
+    names.join(" ")
+}
+
+/// Keys of pointer authentication, in the order of the bits of `PR_PAC_RESET_KEYS`.
+const KEYS: [&str; 5] = ["apia", "apib", "apda", "apdb", "apga"];
+const ALL_KEYS: u64 = (1 << KEYS.len()) - 1;
+/// The keys whose use a program may switch off: all but the generic one.
+const ENABLED_KEYS: u64 = 0xf;
+/// `HWCAP_PACA`.
+const PACA: u64 = 1 << 30;
+const PR_PAC_RESET_KEYS: u64 = 54;
+const PR_SET_TAGGED_ADDR_CTRL: u64 = 55;
+const PR_GET_TAGGED_ADDR_CTRL: u64 = 56;
+const PR_PAC_SET_ENABLED_KEYS: u64 = 60;
+const PR_PAC_GET_ENABLED_KEYS: u64 = 61;
+
+/// Gives the keys of a set new random values.
+fn new_keys(cpu: &mut Cpu, regs: &Regs, keys: u64) {
+    for (n, name) in KEYS.iter().enumerate() {
+        if keys >> n & 1 != 0
+            && let Some(r) = regs.desc.reg(name)
+        {
+            set(cpu, r.slot, u64::from_le_bytes(random_bytes()));
+        }
+    }
+}
+
+/// Pointer authentication and tagged addresses (prctl(2), Documentation/arch/arm64).
+fn prctl(
+    cpu: &mut Cpu,
+    regs: &Regs,
+    isa: &dyn Isa,
+    op: u64,
+    args: [u64; 4],
+) -> Option<SysResult<u64>> {
+    let authenticates = isa.hwcap()[0] & PACA != 0;
+    let rest_is_zero = |from: usize| args[from..].iter().all(|&a| a == 0);
+    let done = match op {
+        PR_PAC_RESET_KEYS if authenticates && args[0] & !ALL_KEYS == 0 && rest_is_zero(1) => {
+            new_keys(cpu, regs, if args[0] == 0 { ALL_KEYS } else { args[0] });
+            0
+        }
+        PR_PAC_GET_ENABLED_KEYS if authenticates && rest_is_zero(0) => ENABLED_KEYS,
+        // Keys stay enabled: code that signs and authenticates works either way.
+        PR_PAC_SET_ENABLED_KEYS
+            if authenticates && args[0] & !ENABLED_KEYS == 0 && args[1] & !args[0] == 0 =>
+        {
+            0
+        }
+        // Tags in addresses passed to system calls are not taken off.
+        PR_SET_TAGGED_ADDR_CTRL | PR_GET_TAGGED_ADDR_CTRL if rest_is_zero(0) => 0,
+        _ => return None,
+    };
+    Some(Ok(done))
+}
 
 fn x(desc: &StateDesc, n: usize) -> Option<Slot> {
     let lr = (n == 30).then(|| desc.reg("lr")).flatten();
@@ -99,12 +193,12 @@ fn sticky(fpsr: u32) -> u32 {
     bit(0, 0) | bit(1, 2) | bit(2, 3) | bit(3, 4) | bit(4, 5) | bit(7, 1)
 }
 
-/// The engine's floating-point mode for `FPCR`: RMode (23:22), FZ (24).
+/// The engine's floating-point mode for `FPCR`: RMode (23:22), FZ (24), FZ16 (19).
 fn mode(fpcr: u32) -> u32 {
     // Ties to even, up, down, to zero, numbered as the engine numbers rounding modes.
     let rounding = [1, 4, 3, 2][(fpcr >> 22 & 3) as usize];
-    let flush = fpcr >> 24 & 1;
-    rounding | flush << 3 | flush << 4
+    let (flush, flush_half) = (fpcr >> 24 & 1, fpcr >> 19 & 1);
+    rounding | flush << 3 | flush << 4 | flush_half << 5
 }
 
 fn push_frame(cpu: &mut Cpu, regs: &Regs, frame: &Frame) -> SysResult<()> {
@@ -176,7 +270,7 @@ fn pop_frame(cpu: &mut Cpu, regs: &Regs) -> SysResult<Returned> {
     if let Some(r) = desc.reg("qc") {
         set(cpu, r.slot, u64::from(status >> 27 & 1));
     }
-    let control = b.get32(fpsimd + 12);
+    let control = b.get32(fpsimd + 12) & FPCR_MASK;
     if let Some(r) = desc.reg("fpcr") {
         set(cpu, r.slot, u64::from(control));
     }

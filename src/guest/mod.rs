@@ -8,7 +8,7 @@ use std::mem::offset_of;
 
 use remu_engine::Cpu;
 use remu_isa::ir::{Slot, Type};
-use remu_isa::{Header, StateDesc};
+use remu_isa::{Header, Isa, StateDesc};
 use remu_syscalls::SysResult;
 
 /// Names of the registers that the kernel's ABI gives a meaning. The first name of each list that
@@ -25,6 +25,8 @@ pub(crate) struct RegNames {
     pub stack: &'static [&'static str],
     /// Thread pointer.
     pub tls: &'static [&'static str],
+    /// Address that a load-exclusive or load-reserved watches; all ones when it watches none.
+    pub monitor: &'static [&'static str],
 }
 
 /// The registers of [`RegNames`], found.
@@ -42,6 +44,8 @@ pub(crate) struct Regs {
     pub stack: Slot,
     /// Thread pointer.
     pub tls: Slot,
+    /// See [`RegNames::monitor`].
+    pub monitor: Option<Slot>,
 }
 
 /// What a signal frame holds besides the registers.
@@ -97,7 +101,13 @@ pub(crate) struct GuestOs {
     /// `AT_HWCAP` and `AT_HWCAP2` where the processor model does not say.
     pub hwcap: [u64; 2],
     /// `/proc/cpuinfo` for one processor.
-    pub cpuinfo: fn(index: usize) -> String,
+    pub cpuinfo: fn(&dyn Isa, index: usize) -> String,
+    /// Sets the registers that do not start as zero in a new program, but for the stack pointer.
+    pub start: fn(&mut Cpu, &Regs),
+    /// prctl(2) operations of the processor; `None` for one that is not its own.
+    pub prctl: fn(&mut Cpu, &Regs, &dyn Isa, op: u64, args: [u64; 4]) -> Option<SysResult<u64>>,
+    /// Value of a key of riscv_hwprobe(2); `None` for a key that is not known.
+    pub hwprobe: fn(&dyn Isa, key: i64) -> Option<u64>,
     /// Writes a signal frame and sets the registers for the handler.
     pub push_frame: fn(&mut Cpu, &Regs, &Frame) -> SysResult<()>,
     /// Reads the frame at the stack pointer back.
@@ -127,7 +137,15 @@ impl Regs {
             result: slot(desc, names.result)?,
             stack: slot(desc, names.stack)?,
             tls: slot(desc, names.tls)?,
+            monitor: slot(desc, names.monitor),
         })
+    }
+
+    /// Ends a load-exclusive or load-reserved, as entering and leaving the kernel does.
+    pub(crate) fn clear_monitor(&self, cpu: &mut Cpu) {
+        if let Some(s) = self.monitor {
+            set(cpu, s, u64::MAX);
+        }
     }
 }
 

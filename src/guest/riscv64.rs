@@ -2,8 +2,8 @@
 //! of syscall(2).
 
 use remu_engine::Cpu;
-use remu_isa::StateDesc;
 use remu_isa::ir::Slot;
+use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{GuestMemory, SysResult};
 
 use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
@@ -35,6 +35,7 @@ pub(super) static OS: GuestOs = GuestOs {
         result: &["x10", "a0"],
         stack: &["x2", "sp"],
         tls: &["x4", "tp"],
+        monitor: &["reserved"],
     },
     syscall_len: 4,
     // li a7, 139; ecall: what unwinders look for.
@@ -46,14 +47,81 @@ pub(super) static OS: GuestOs = GuestOs {
         letter(b'I') | letter(b'M') | letter(b'A') | letter(b'F') | letter(b'D') | letter(b'C'),
         0,
     ],
-    cpuinfo: |i| {
-        format!(
-            "processor\t: {i}\nhart\t\t: {i}\nisa\t\t: rv64imafdc_zicsr_zifencei\nmmu\t\t: sv48\n\n"
-        )
+    cpuinfo: |isa, i| {
+        format!("processor\t: {i}\nhart\t\t: {i}\nisa\t\t: {}\nmmu\t\t: sv48\n\n", isa_string(isa))
     },
+    start: |cpu, regs| {
+        set_fp(cpu, 0, Some(1));
+        regs.clear_monitor(cpu);
+    },
+    prctl: |_, _, _, op, _| match op {
+        // Every fence.i reaches every thread here, so that no context needs preparing.
+        PR_RISCV_SET_ICACHE_FLUSH_CTX => Some(Ok(0)),
+        _ => None,
+    },
+    hwprobe,
     push_frame,
     pop_frame,
 };
+
+const PR_RISCV_SET_ICACHE_FLUSH_CTX: u64 = 71;
+
+/// The extensions in the order and spelling of `/proc/cpuinfo`: single letters first.
+fn isa_string(isa: &dyn Isa) -> String {
+    let features = isa.features();
+    let (letters, mut names): (Vec<_>, Vec<_>) = features.into_iter().partition(|n| n.len() == 1);
+    names.extend(["zicntr", "zicsr", "zifencei"]);
+    names.sort_unstable();
+    format!("rv64i{}_{}", letters.concat(), names.join("_"))
+}
+
+/// riscv_hwprobe(2) (Documentation/arch/riscv/hwprobe.rst, `asm/hwprobe.h`).
+fn hwprobe(isa: &dyn Isa, key: i64) -> Option<u64> {
+    /// Bits of `RISCV_HWPROBE_KEY_IMA_EXT_0` by extension.
+    const EXTENSIONS: &[(&str, u32)] = &[
+        ("d", 0),
+        ("c", 1),
+        ("zba", 3),
+        ("zbb", 4),
+        ("zbs", 5),
+        ("zicboz", 6),
+        ("zbc", 7),
+        ("zfh", 27),
+        ("zfhmin", 28),
+        ("zihintntl", 29),
+        ("zfa", 32),
+        ("zacas", 34),
+        ("zicond", 35),
+        ("zihintpause", 36),
+        ("zcb", 44),
+        ("zawrs", 48),
+        ("zicbom", 55),
+        ("zabha", 58),
+        ("zicbop", 60),
+    ];
+    const ZICNTR: u64 = 1 << 50;
+    const MISALIGNED_FAST: u64 = 3;
+    const VECTOR_UNSUPPORTED: u64 = 4;
+    const CACHE_BLOCK: u64 = 64;
+    let features = isa.features();
+    Some(match key {
+        // Vendor, architecture and implementation: an open one without number.
+        0..=2 => 0,
+        // RISCV_HWPROBE_BASE_BEHAVIOR_IMA.
+        3 => 1,
+        4 => EXTENSIONS
+            .iter()
+            .filter(|(name, _)| features.contains(name))
+            .fold(ZICNTR, |bits, (_, n)| bits | 1 << n),
+        5 | 9 => MISALIGNED_FAST,
+        6 | 12 | 15 => CACHE_BLOCK,
+        // The highest address of 47 bits, as hosts give it.
+        7 => (1 << 47) - 4096 - 1,
+        10 => VECTOR_UNSUPPORTED,
+        11 | 13 | 14 | 16 => 0,
+        _ => return None,
+    })
+}
 
 /// ABI names by number, for states that print those.
 const NAMES: [&str; 32] = [

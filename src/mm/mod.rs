@@ -109,9 +109,14 @@ impl AddressSpace {
         have
     }
 
-    /// The unchanged file that code at `addr` is mapped from.
+    /// The file that code at `addr` is mapped from, as far as nobody can write to it there.
     pub fn module(&self, addr: u64) -> Option<Module> {
-        self.read().modules.at(addr)
+        let inner = self.read();
+        let area = inner.table.at(addr).filter(|a| u64::from(a.prot) & (EXEC | WRITE) == EXEC)?;
+        let m = inner.modules.at(addr)?;
+        let start = m.start.max(area.start);
+        let offset = m.offset + (start - m.start);
+        Some(Module { start, end: m.end.min(area.end), offset, ..m })
     }
 
     /// mmap(2).
@@ -132,7 +137,7 @@ impl AddressSpace {
             }
             return done.map(|at| (at, Stale(None)));
         };
-        let stale = inner.stale(at, at + len);
+        let stale = inner.replaced(at, at + len);
         inner.table.insert(at, at + len, guest_prot(a.prot));
         let kind = flags & (libc::MAP_TYPE | libc::MAP_ANONYMOUS);
         if a.prot & (EXEC | WRITE) == EXEC && kind == libc::MAP_PRIVATE {
@@ -148,7 +153,7 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let mut inner = self.write();
-        let stale = inner.stale(addr, end);
+        let stale = inner.replaced(addr, end);
         for a in inner.table.within(addr, end) {
             host::munmap(a.start, a.end - a.start)?;
             inner.table.remove(a.start, a.end);
@@ -203,9 +208,9 @@ impl AddressSpace {
             }
             return done.map(|at| (at, Stale(None)));
         };
-        let mut stale = inner.stale(old, old_end);
+        let mut stale = inner.replaced(old, old_end);
         if stale.0.is_none() {
-            stale = inner.stale(at, at + size);
+            stale = inner.replaced(at, at + size);
         } else if at != old {
             // Both places may hold translated code; one range is reported, so it spans them.
             let (s, e) = (old.min(at), old_end.max(at + size));
@@ -265,7 +270,7 @@ impl AddressSpace {
     /// madvise(2).
     pub fn madvise(&self, addr: u64, len: u64, advice: u64) -> SysResult<Stale> {
         let end = range_end(addr, len)?;
-        let mut inner = self.write();
+        let inner = self.write();
         // Advice that drops or replaces content drops code with it.
         const DROPS: [i32; 3] = [libc::MADV_DONTNEED, libc::MADV_FREE, libc::MADV_REMOVE];
         let stale =
@@ -309,7 +314,7 @@ impl AddressSpace {
         let mut prot = READ;
         prot |= if f & libc::SHM_RDONLY == 0 { WRITE } else { 0 };
         prot |= if f & libc::SHM_EXEC != 0 { EXEC } else { 0 };
-        let stale = inner.stale(at, at + size);
+        let stale = inner.replaced(at, at + size);
         inner.table.insert(at, at + size, prot as u8);
         inner.shm.insert(at, size);
         Ok((at, stale))
@@ -360,9 +365,14 @@ impl Inner {
         Ok(taken)
     }
 
-    /// What a change of `[start, end)` makes stale.
-    fn stale(&mut self, start: u64, end: u64) -> Stale {
+    /// What it makes stale that something else is mapped at `[start, end)`, or nothing.
+    fn replaced(&mut self, start: u64, end: u64) -> Stale {
         self.modules.remove(start, end);
+        self.stale(start, end)
+    }
+
+    /// What a change of `[start, end)` makes stale.
+    fn stale(&self, start: u64, end: u64) -> Stale {
         Stale(self.table.any_executable(start, end).then_some((start, end)))
     }
 }

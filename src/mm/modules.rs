@@ -1,4 +1,5 @@
-//! Which guest code is an unchanged file: what translations may be kept for.
+//! Which guest code comes from which file: what translations may be kept for. Whether the guest has
+//! changed its copy since is found out by looking at the bytes.
 
 use std::os::fd::BorrowedFd;
 
@@ -9,7 +10,7 @@ const START: usize = 4096;
 const PT_NOTE: u32 = 4;
 const NT_GNU_BUILD_ID: u32 = 3;
 
-/// Executable, private, read-only mappings of files, by address.
+/// Private mappings of files that were executable and read-only at first.
 #[derive(Debug, Default)]
 pub(super) struct Modules(Vec<Module>);
 
@@ -32,7 +33,7 @@ impl Modules {
         let parts = core::mem::take(&mut self.0).into_iter().flat_map(|m| {
             let below = Module { end: m.end.min(start), ..m };
             let from = m.start.max(end);
-            let above = Module { start: from, offset: m.offset + (from - m.start), ..m };
+            let above = Module { start: from, offset: m.offset.wrapping_add(from - m.start), ..m };
             [below, above]
         });
         self.0 = parts.filter(|m| m.start < m.end).collect();

@@ -19,6 +19,8 @@ const SIGNALS: usize = 64;
 const DEFAULT: u64 = 0;
 /// `SIG_IGN`.
 const IGNORE: u64 = 1;
+/// `SIGCANCEL` and `SIGSETXID` of the host's C library (nptl(7)).
+const HOST_LIBRARY: [i32; 2] = [32, 33];
 /// Signals that no mask blocks.
 const UNBLOCKABLE: u64 = bit(libc::SIGKILL) | bit(libc::SIGSTOP);
 /// `SS_AUTODISARM`.
@@ -103,6 +105,16 @@ impl Actions {
             apply(signal, &new)?;
         }
         Ok(old)
+    }
+
+    /// Takes back the signals for which the host's C library installs handlers of its own when it
+    /// makes its first thread; the guest's C library uses the same two numbers.
+    pub(crate) fn after_first_thread(&self) {
+        let table = self.lock();
+        for signal in HOST_LIBRARY {
+            // Refused only for signals that do not exist.
+            let _ = apply(signal, &table[signal as usize].now);
+        }
     }
 
     /// Makes every handled signal default again (`CLONE_CLEAR_SIGHAND`).
@@ -368,6 +380,7 @@ impl Signals {
             }
             return self.fault(t, libc::SIGSEGV, SI_KERNEL, 0);
         }
+        t.regs.clear_monitor(t.cpu);
         log::debug!(target: "remu::signal", "signal {signal} to {:#x}", action.handler);
         if self.alt.flags & SS_AUTODISARM != 0 {
             self.alt = AltStack { sp: 0, flags: libc::SS_DISABLE, size: 0 };
@@ -385,6 +398,7 @@ impl Signals {
     /// rt_sigreturn(2): `Err` is a frame that cannot be read.
     pub(crate) fn restore(&mut self, t: &mut Target<'_>) -> SysResult<()> {
         let back = (t.os.pop_frame)(t.cpu, t.regs)?;
+        t.regs.clear_monitor(t.cpu);
         self.mask = back.mask & !UNBLOCKABLE;
         let (sp, flags, size) = back.alt_stack;
         let sp_now = get(t.cpu, t.regs.stack);

@@ -1,7 +1,7 @@
 //! clone(2), clone3(2), fork(2), vfork(2).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use remu_syscalls::{CloneArgs, Errno, GuestMemory, SysResult};
 
@@ -89,6 +89,10 @@ impl Task {
             return Err(Errno::EAGAIN);
         }
         let tid = ready.wait();
+        static FIRST: AtomicBool = AtomicBool::new(true);
+        if FIRST.swap(false, Ordering::AcqRel) {
+            self.shared.actions.after_first_thread();
+        }
         host::set_mask(old);
         if tid < 0 { Err(Errno(-tid)) } else { Ok(tid as u64) }
     }
@@ -97,8 +101,10 @@ impl Task {
         let shared = self.shared.clone();
         let kernel = a.flags & !(OWN | CLEAR_SIGHAND);
         let plain = kernel == 0 && a.exit_signal == libc::SIGCHLD as u64 && a.set_tid.1 == 0;
-        let space = shared.mm.hold();
+        // In this order, which is also the translator's: it reads guest code while it holds its lock.
         let engine = shared.engine.before_fork();
+        let space = shared.mm.hold();
+        let actions = shared.actions.lock();
         let pid = if plain {
             raw::fork()
         } else {
@@ -115,13 +121,12 @@ impl Task {
         let pid = match pid {
             Ok(0) => {
                 engine.in_child(&self.cpu);
-                drop(space);
+                drop((space, actions));
                 return self.in_forked_child(a);
             }
             other => other?,
         };
-        drop(engine);
-        drop(space);
+        drop((actions, space, engine));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));

@@ -133,14 +133,12 @@ impl Task {
         if flags & !(known as u64) != 0 {
             return Errno::EINVAL;
         }
-        let path = self.own_exe(path);
         let config = self.shared.config.clone();
         let Some(runner) = config.runner_fd.filter(|_| !config.binfmt) else {
             return self.replace(dirfd, path, argv, envp, flags);
         };
         let found = open_program(&config.sysroot, dirfd, &path, flags).and_then(|file| {
-            let name = script_name(dirfd, &path);
-            resolve_program(&config.sysroot, file, name, argv)
+            resolve_program(&config.sysroot, file, shown_name(dirfd, &path), argv)
         });
         let found = match found {
             Ok(found) => found,
@@ -152,7 +150,7 @@ impl Task {
             little: config.guest.little,
         };
         if found.kind == own {
-            return self.replace_by_runner(runner, found, path, envp);
+            return self.replace_by_runner(runner, found, shown_name(dirfd, &path), envp);
         }
         if found.kind == FileKind::Other {
             return Errno::ENOEXEC;
@@ -164,13 +162,6 @@ impl Task {
         result
     }
 
-    /// The guest's name for its own program is the program, not the runner.
-    fn own_exe(&self, path: CString) -> CString {
-        let pid = format!("/proc/{}/exe", host::pid());
-        let own = [&b"/proc/self/exe"[..], b"/proc/thread-self/exe", pid.as_bytes()];
-        if own.contains(&path.as_bytes()) { self.shared.config.exe.clone() } else { path }
-    }
-
     /// Becomes a runner of the same options that loads `found`.
     fn replace_by_runner(
         &mut self,
@@ -180,7 +171,7 @@ impl Task {
         envp: Vec<CString>,
     ) -> Errno {
         let config = self.shared.config.clone();
-        let Resolved { file, path: found_path, argv: guest_argv, .. } = found;
+        let Resolved { file, argv: guest_argv, .. } = found;
         let program = file.into_raw_fd();
         let mut argv = vec![config.runner_name.clone()];
         argv.extend(config.replay.iter().cloned());
@@ -188,8 +179,8 @@ impl Task {
         let argv0 = guest_argv.next().unwrap_or_default();
         let fds = CString::new(format!("{runner},{program}")).unwrap_or_default();
         argv.extend([c"-remu-exec".to_owned(), fds, c"-0".to_owned(), argv0]);
-        let shown = if found_path.is_empty() { path } else { found_path };
-        argv.push(no_option(shown));
+        // The kernel names a process after the script, not after its interpreter.
+        argv.push(no_option(path));
         argv.extend(guest_argv);
         raw::set_cloexec(runner, false);
         raw::set_cloexec(program, false);
@@ -224,8 +215,9 @@ impl Task {
 
 const EMPTY_PATH: u64 = libc::AT_EMPTY_PATH as u64;
 
-/// How an interpreter is told of a script: by its path, or through the descriptor.
-fn script_name(dirfd: i32, path: &CStr) -> CString {
+/// What a program executed through a descriptor is called (execveat(2)): an interpreter opens its
+/// script by that name.
+fn shown_name(dirfd: i32, path: &CStr) -> CString {
     let bytes = path.to_bytes();
     if dirfd == libc::AT_FDCWD || bytes.starts_with(b"/") {
         return path.to_owned();

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use remu_syscalls::{Errno, SysResult};
 
+use crate::loader::Stack;
+
 /// Bytes of host stack for a child that shares memory while its parent waits.
 const VFORK_STACK: usize = 1 << 20;
 
@@ -91,6 +93,56 @@ pub(super) fn vfork(
     // SAFETY: as above, nobody runs on it any more.
     unsafe { libc::munmap(stack, VFORK_STACK) };
     u64::try_from(pid).map_err(|_| Errno::from_io(&error))
+}
+
+/// `struct prctl_mm_map` (`linux/prctl.h`).
+#[repr(C)]
+struct MmMap {
+    start_code: u64,
+    end_code: u64,
+    start_data: u64,
+    end_data: u64,
+    start_brk: u64,
+    brk: u64,
+    start_stack: u64,
+    arg_start: u64,
+    arg_end: u64,
+    env_start: u64,
+    env_end: u64,
+    auxv: u64,
+    auxv_size: u32,
+    exe_fd: u32,
+}
+
+/// Tells the kernel where the guest's stack, arguments, environment and auxiliary vector are: what
+/// every process sees of this one in `/proc`.
+pub(crate) fn show_guest(stack: &Stack) {
+    const PR_SET_MM_MAP: u64 = 14;
+    let heap = call(libc::SYS_brk, [0; 6]).unwrap_or(0);
+    // Nothing but `/proc` looks at where code and data are.
+    let code = show_guest as *const () as u64;
+    let map = MmMap {
+        start_code: code,
+        end_code: code + 1,
+        start_data: code,
+        end_data: code + 1,
+        start_brk: heap,
+        brk: heap,
+        start_stack: stack.pointer,
+        arg_start: stack.args.0,
+        arg_end: stack.args.1,
+        env_start: stack.env.0,
+        env_end: stack.env.1,
+        auxv: stack.auxv.as_ptr() as u64,
+        auxv_size: stack.auxv.len() as u32,
+        exe_fd: u32::MAX,
+    };
+    let at = (&raw const map) as u64;
+    let args = [libc::PR_SET_MM as u64, PR_SET_MM_MAP, at, size_of::<MmMap>() as u64, 0, 0];
+    if let Err(e) = call(libc::SYS_prctl, args) {
+        // A kernel without CONFIG_CHECKPOINT_RESTORE: others see the runner's arguments.
+        log::info!(target: "remu::unimp", "/proc shows the runner's arguments: {e}");
+    }
 }
 
 /// execveat(2). Returns only the error.

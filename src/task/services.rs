@@ -179,6 +179,15 @@ impl Process for Task {
         self.shared.config.release.as_deref()
     }
 
+    fn arch_prctl(&mut self, op: u64, args: [u64; 4]) -> Option<SysResult<u64>> {
+        let shared = self.shared.clone();
+        (shared.os.prctl)(&mut self.cpu, &shared.regs, shared.engine.isa(), op, args)
+    }
+
+    fn hwprobe(&self, key: i64) -> Option<u64> {
+        (self.shared.os.hwprobe)(self.shared.engine.isa(), key)
+    }
+
     fn strace_enabled(&self) -> bool {
         self.shared.config.options.strace
     }

@@ -16,6 +16,7 @@ fn build(guest: &str, compiler: &str, name: &str) -> Option<PathBuf> {
     let built = Command::new(compiler)
         .args(["-O2", "-static", "-pthread", "-Wno-all", "-o"])
         .args([&out, &source])
+        .arg("-lm")
         .output();
     match built {
         Ok(o) if o.status.success() => Some(out),
@@ -37,17 +38,48 @@ fn expectation(name: &str) -> String {
 }
 
 fn check(name: &str, args: &[&str]) {
+    run_twice(name, args, served);
+}
+
+/// Runs a program twice on every guest; `second` sees the statistics of the second time.
+fn run_twice(name: &str, args: &[&str], second: fn(&str, &str)) {
     let want = expectation(name);
     for (guest, compiler, runner) in GUESTS {
         let Some(program) = build(guest, compiler, name) else { continue };
-        let out = Command::new("timeout").args(["60", runner]).arg(&program).args(args).output();
-        let out = out.unwrap();
+        let cache = program.with_extension("cache");
+        // Translated, then from the cache, which the runner makes.
+        for turn in ["first", "second"] {
+            let mut run = Command::new("timeout");
+            let run = run.env("REMU_STATS", "1").env("REMU_CACHE", &cache).args(["120", runner]);
+            let out = run.arg(&program).args(args).output().unwrap();
+            let got = String::from_utf8_lossy(&out.stdout);
+            let err = String::from_utf8_lossy(&out.stderr);
+            assert_eq!(got, want, "{name} for {guest}, {turn} run: {} {err}", out.status);
+            assert_eq!(out.status.code(), Some(0), "{name} for {guest}, {turn} run: {err}");
+            if turn == "second" {
+                second(&err, name);
+            }
+        }
         std::fs::remove_file(&program).unwrap();
-        let got = String::from_utf8_lossy(&out.stdout);
-        let err = String::from_utf8_lossy(&out.stderr);
-        assert_eq!(got, want, "{name} for {guest}: {} {err}", out.status);
-        assert_eq!(out.status.code(), Some(0), "{name} for {guest}: {err}");
+        std::fs::remove_dir_all(&cache).unwrap();
     }
+}
+
+/// The statistics of every process say that hardly anything was translated, unless there was hardly
+/// anything to do.
+fn served(stats: &str, name: &str) {
+    let figure = |line: &str| -> Option<f64> {
+        line.split_whitespace().last()?.trim_end_matches('%').parse().ok()
+    };
+    let translated = stats.lines().filter(|l| l.contains("regions translated"));
+    let shares = stats.lines().filter(|l| l.contains("share of all regions"));
+    let mut seen = 0;
+    for (translated, share) in translated.zip(shares) {
+        let (translated, share) = (figure(translated).unwrap(), figure(share).unwrap());
+        assert!(share > 95.0 || translated < 20.0, "{name}: {share} % served\n{stats}");
+        seen += 1;
+    }
+    assert!(seen > 0, "{name}: no statistics in {stats}");
 }
 
 #[test]
@@ -73,4 +105,17 @@ fn processes_fork_execute_and_end() {
 #[test]
 fn memory_calls_and_proc_files_show_the_guest() {
     check("memory", &[]);
+}
+
+#[test]
+fn the_program_is_what_processes_see_not_the_runner() {
+    check("identity", &[]);
+}
+
+/// `REMU_STORM_SECONDS=60` is the long form.
+#[test]
+fn storms_of_signals_processes_threads_and_code_lose_nothing() {
+    let seconds = std::env::var("REMU_STORM_SECONDS").unwrap_or_else(|_| "2".into());
+    // Most of its code it writes itself, which no file keeps.
+    run_twice("storm", &[&seconds], |_, _| {});
 }

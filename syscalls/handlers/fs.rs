@@ -1,5 +1,7 @@
 //! Files by name, and the structures whose layout is not the host's.
 
+use std::ffi::CStr;
+
 use crate::context::Context;
 use crate::handlers::procfs;
 use crate::structs::{OpenHow, Stat};
@@ -15,11 +17,13 @@ pub(crate) fn openat(
     mode: kinds::CreateMode,
 ) -> SysResult<u64> {
     let flags = cx.abi.open_flags_to_host(flags.0);
-    if let Some(fd) = open_emulated(cx, path.0, u64::from(flags))? {
-        return Ok(fd);
-    }
-    let path = cx.host_path(dir.0, path.0, flags as i32 & libc::O_NOFOLLOW == 0);
-    cx.blocking(libc::SYS_openat, [dir.0 as u64, path.ptr, flags.into(), mode.0.into(), 0, 0])
+    let guest_path = path.0;
+    let path = cx.host_path(dir.0, guest_path, flags as i32 & libc::O_NOFOLLOW == 0);
+    let open = |path: u64| [dir.0 as u64, path, flags.into(), mode.0.into(), 0, 0];
+    let fd = cx.blocking(libc::SYS_openat, open(path.ptr))?;
+    emulated(cx, dir.0, guest_path, flags as i32, fd, |cx, path| {
+        cx.blocking(libc::SYS_openat, open(path.as_ptr() as u64))
+    })
 }
 
 /// openat2(2).
@@ -46,36 +50,104 @@ pub(crate) fn openat2(
     // Flag bits beyond 32 are errors on the host as well: they stay where they are.
     let low = cx.abi.open_flags_to_host(how_host.flags as u32);
     how_host.flags = how_host.flags >> 32 << 32 | u64::from(low);
-    // RESOLVE_* restricts where the path may lead, so a restricted lookup keeps the guest's path.
-    let path = if how_host.resolve == 0 {
-        if let Some(fd) = open_emulated(cx, path.0, how_host.flags)? {
-            return Ok(fd);
-        }
-        cx.host_path(dir.0, path.0, low as i32 & libc::O_NOFOLLOW == 0)
-    } else {
-        crate::context::HostPath { ptr: cx.mem().host(path.0), _owned: None }
-    };
     let mut raw = [0; OpenHow::SIZE];
     how_host.store(&mut raw);
-    cx.blocking(libc::SYS_openat2, [dir.0 as u64, path.ptr, raw.as_ptr() as u64, known, 0, 0])
+    let open = |path: u64| [dir.0 as u64, path, raw.as_ptr() as u64, known, 0, 0];
+    if how_host.resolve != 0 {
+        // RESOLVE_* restricts where the path may lead, so a restricted lookup keeps the guest's path.
+        return cx.blocking(libc::SYS_openat2, open(cx.mem().host(path.0)));
+    }
+    let guest_path = path.0;
+    let path = cx.host_path(dir.0, guest_path, low as i32 & libc::O_NOFOLLOW == 0);
+    let fd = cx.blocking(libc::SYS_openat2, open(path.ptr))?;
+    emulated(cx, dir.0, guest_path, low as i32, fd, |cx, path| {
+        cx.blocking(libc::SYS_openat2, open(path.as_ptr() as u64))
+    })
 }
 
 const PAGE: u64 = 4096;
 
-/// Opens a `/proc` file that would show the runner; `None` lets the host's through.
-fn open_emulated(cx: &mut Context<'_>, path: u64, flags: u64) -> SysResult<Option<u64>> {
-    let flags = flags as i32;
-    if flags & libc::O_ACCMODE != libc::O_RDONLY || flags & (libc::O_PATH | libc::O_DIRECTORY) != 0
-    {
-        return Ok(None);
+/// Puts the guest's file in the place of one just opened that would show the runner: a `/proc` file,
+/// or the runner's own program reached through the guest's link to its program.
+fn emulated(
+    cx: &mut Context<'_>,
+    dirfd: i32,
+    path: u64,
+    flags: i32,
+    fd: u64,
+    reopen: impl FnOnce(&Context<'_>, &CStr) -> SysResult<u64>,
+) -> SysResult<u64> {
+    if flags & libc::O_ACCMODE != libc::O_RDONLY || flags & libc::O_DIRECTORY != 0 {
+        return Ok(fd);
     }
-    // An unreadable path is the host kernel's error to report.
-    let Ok(path) = cx.read_path(path) else { return Ok(None) };
-    let Some(content) = procfs::find(path.to_bytes()).and_then(|file| cx.process.proc_file(file))
-    else {
-        return Ok(None);
+    let Ok(st) = host::fstat(fd as i32) else { return Ok(fd) };
+    let close = || host::forward(libc::SYS_close, &[fd, 0, 0, 0, 0, 0]);
+    if procfs::is_runner(&st) {
+        let leads = cx.read_path(path).is_ok_and(|p| procfs::leads_to_exe(dirfd, &p, true));
+        if !leads {
+            return Ok(fd);
+        }
+        close()?;
+        return reopen(cx, cx.process.exe_path());
+    }
+    // proc has no device of its own: the major number is 0.
+    if flags & libc::O_PATH != 0 || libc::major(st.st_dev) != 0 {
+        return Ok(fd);
+    }
+    let Some(content) = procfs::find(fd as i32).and_then(|file| cx.process.proc_file(file)) else {
+        return Ok(fd);
     };
-    host::memory_file(c"proc", &content, flags & libc::O_CLOEXEC != 0).map(Some)
+    close()?;
+    host::memory_file(c"proc", &content, flags & libc::O_CLOEXEC != 0)
+}
+
+/// Bytes of `struct linux_dirent64` before the name.
+const DIRENT: usize = 19;
+
+/// getdents64(2): the runner's own descriptors are left out of the folders that list them.
+pub(crate) fn getdents64(
+    cx: &mut Context<'_>,
+    fd: kinds::Fd,
+    buf: kinds::OutBuf,
+    count: kinds::Size,
+) -> SysResult<u64> {
+    let read = |cx: &Context<'_>| {
+        cx.host(libc::SYS_getdents64, [fd.0 as u64, cx.mem().host(buf.0), count.0, 0, 0, 0])
+    };
+    let mut have = read(cx)?;
+    if have == 0 || !procfs::lists_descriptors(fd.0) {
+        return Ok(have);
+    }
+    // A buffer full of hidden entries must not look like the end.
+    loop {
+        let mut entries = vec![0; have as usize];
+        cx.mem().read_bytes(buf.0, &mut entries)?;
+        let shown = without_private(cx, &entries);
+        if !shown.is_empty() || have == 0 {
+            cx.mem().write_bytes(buf.0, &shown)?;
+            return Ok(shown.len() as u64);
+        }
+        have = read(cx)?;
+    }
+}
+
+/// Directory entries without those of the runner's descriptors.
+fn without_private(cx: &Context<'_>, entries: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(entries.len());
+    let mut rest = entries;
+    while rest.len() > DIRENT {
+        let len = usize::from(u16::from_le_bytes([rest[16], rest[17]]));
+        if len <= DIRENT || len > rest.len() {
+            break;
+        }
+        let (entry, behind) = rest.split_at(len);
+        let name = entry[DIRENT..].split(|&b| b == 0).next().unwrap_or_default();
+        if !procfs::descriptor(name).is_some_and(|n| cx.process.is_private_fd(n)) {
+            out.extend_from_slice(entry);
+        }
+        rest = behind;
+    }
+    out
 }
 
 /// open_by_handle_at(2).
@@ -157,7 +229,10 @@ pub(crate) fn readlinkat(
     if size.0 as i32 <= 0 {
         return Err(Errno::EINVAL);
     }
-    if cx.read_path(path.0).is_ok_and(|p| procfs::is_self_exe(p.to_bytes())) {
+    let own = cx
+        .read_path(path.0)
+        .is_ok_and(|p| procfs::may_be_exe(p.to_bytes()) && procfs::leads_to_exe(dir.0, &p, false));
+    if own {
         let exe = cx.process.exe_path().to_bytes();
         let n = exe.len().min(size.0 as i32 as usize);
         cx.mem().write_bytes(buf.0, &exe[..n])?;

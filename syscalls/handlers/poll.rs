@@ -7,9 +7,11 @@ use crate::{Errno, Plain, SysResult};
 
 /// Bytes of the host's packed `struct epoll_event`.
 const HOST_EVENT: usize = 12;
+/// Events that find room on the stack.
+const FEW_EVENTS: usize = 128;
 /// Most events taken at once. A guest that asks for more gets the rest with its next call, which
-/// epoll_wait(2) permits; the buffer stays on the stack.
-const MAX_EVENTS: usize = 128;
+/// epoll_wait(2) permits.
+const MOST_EVENTS: usize = 1 << 16;
 
 /// epoll_ctl(2).
 pub(crate) fn epoll_ctl(
@@ -71,19 +73,25 @@ fn epoll(
     if max <= 0 || max as usize > i32::MAX as usize / EpollEvent::SIZE {
         return Err(Errno::EINVAL);
     }
-    let take = (max as usize).min(MAX_EVENTS);
-    let mut raw = [0u8; HOST_EVENT * MAX_EVENTS];
+    let take = (max as usize).min(MOST_EVENTS);
+    let mut few = [0u8; HOST_EVENT * FEW_EVENTS];
+    let mut many = Vec::new();
+    let raw = if take <= FEW_EVENTS {
+        &mut few[..]
+    } else {
+        many.resize(HOST_EVENT * take, 0);
+        &mut many[..]
+    };
     let buf = raw.as_mut_ptr() as u64;
     let n = cx.blocking_masked(nr, mask, |m| [ep as u64, buf, take as u64, timeout, m, 8])?;
-    let mut out = [0u8; EpollEvent::SIZE * MAX_EVENTS];
-    let count = (n as usize).min(take);
-    for (host, guest) in
-        raw.chunks_exact(HOST_EVENT).zip(out.chunks_exact_mut(EpollEvent::SIZE)).take(count)
-    {
+    let mut at = events;
+    for host in raw.chunks_exact(HOST_EVENT).take(n as usize) {
+        let mut guest = [0u8; EpollEvent::SIZE];
         guest[..4].copy_from_slice(&host[..4]);
         guest[8..].copy_from_slice(&host[4..]);
+        cx.mem().write_bytes(at, &guest)?;
+        at = at.wrapping_add(EpollEvent::SIZE as u64);
     }
-    cx.mem().write_bytes(events, &out[..count * EpollEvent::SIZE])?;
     Ok(n)
 }
 

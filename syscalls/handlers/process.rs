@@ -2,12 +2,12 @@
 
 use std::ffi::CString;
 
-use super::rlimit;
+use super::{procfs, rlimit};
 use crate::context::{Context, PATH_MAX};
 use crate::structs::CloneArgs3;
 use crate::table::kinds;
 use crate::table::prctls::{self, PrctlHow};
-use crate::{CloneArgs, Errno, Outcome, Plain, SysResult, stats};
+use crate::{CloneArgs, Errno, Outcome, Plain, SysResult, host, stats};
 
 const CSIGNAL: u64 = 0xff;
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
@@ -127,6 +127,7 @@ fn exec(cx: &mut Context<'_>, dirfd: i32, path: u64, argv: u64, envp: u64, flags
             .mem()
             .read_cstr(path, PATH_MAX)
             .and_then(|p| CString::new(p).map_err(|_| Errno::EFAULT))?;
+        let path = own_program(cx, dirfd, path);
         Ok((path, strings(cx, argv, room)?, strings(cx, envp, room)?))
     };
     match read(cx, &mut room)
@@ -135,6 +136,15 @@ fn exec(cx: &mut Context<'_>, dirfd: i32, path: u64, argv: u64, envp: u64, flags
         Ok(()) => Outcome::Replaced,
         Err(e) => Err(e).into(),
     }
+}
+
+/// The guest's name for its own program leads to the program, not to the runner.
+fn own_program(cx: &Context<'_>, dirfd: i32, path: CString) -> CString {
+    let runner = host::newfstatat(dirfd, path.as_ptr() as u64, 0);
+    if runner.is_ok_and(|st| procfs::is_runner(&st)) && procfs::leads_to_exe(dirfd, &path, true) {
+        return cx.process.exe_path().to_owned();
+    }
+    path
 }
 
 /// Reads a vector of strings ended by a null pointer; a null vector is empty.

@@ -1,60 +1,160 @@
-//! `/proc` files that would show the runner: recognised by name, content asked from the runner.
+//! `/proc` files that would show the runner: recognised by what a descriptor leads to, however the
+//! guest named it; content asked from the runner.
 
-use crate::ProcFile;
+use std::ffi::{CStr, CString};
+use std::sync::OnceLock;
 
-/// What follows `/proc/self/`, `/proc/thread-self/` or `/proc/<own pid>/`.
-fn own_entry(path: &[u8]) -> Option<&[u8]> {
-    let rest = path.strip_prefix(b"/proc/")?;
-    let slash = rest.iter().position(|&b| b == b'/')?;
-    let (who, entry) = (&rest[..slash], &rest[slash + 1..]);
-    let own = match who {
-        b"self" | b"thread-self" => true,
-        _ => {
-            std::str::from_utf8(who).ok().and_then(|s| s.parse::<u32>().ok())
-                == Some(std::process::id())
-        }
-    };
-    own.then_some(entry)
+use crate::{ProcFile, host};
+
+/// Links followed before a path counts as endless (`MAXSYMLINKS` is 40; chains to `exe` are short).
+const LINKS: usize = 8;
+
+/// The part of a canonical path below the folder of this process or one of its threads, and whether
+/// it is a thread's.
+fn own_entry(path: &[u8]) -> Option<(&[u8], bool)> {
+    let mut parts = path.split(|&b| b == b'/').rev().filter(|p| !p.is_empty());
+    let (entry, owner) = (parts.next()?, parts.next()?);
+    if is_own_id(owner) {
+        return Some((entry, false));
+    }
+    (parts.next()? == b"task" && is_own_id(parts.next()?)).then_some((entry, true))
 }
 
-/// True for the link to the program file of this process.
-pub(crate) fn is_self_exe(path: &[u8]) -> bool {
-    path.starts_with(b"/proc/") && own_entry(path) == Some(b"exe")
+fn is_own_id(name: &[u8]) -> bool {
+    number(name) == Some(std::process::id())
 }
 
-/// The emulated file a path names, if any.
-pub(crate) fn find(path: &[u8]) -> Option<ProcFile> {
-    if !path.starts_with(b"/proc/") {
+fn number(name: &[u8]) -> Option<u32> {
+    std::str::from_utf8(name).ok()?.parse().ok()
+}
+
+/// The canonical path of a descriptor that leads into a proc file system.
+fn proc_path(fd: i32) -> Option<Vec<u8>> {
+    if !host::is_proc(fd) {
         return None;
     }
-    if path == b"/proc/cpuinfo" {
+    host::readlink(&CString::new(format!("/proc/self/fd/{fd}")).ok()?).ok()
+}
+
+/// The emulated file that a descriptor leads to, if any.
+pub(crate) fn find(fd: i32) -> Option<ProcFile> {
+    classify(&proc_path(fd)?)
+}
+
+fn classify(path: &[u8]) -> Option<ProcFile> {
+    // Only the root of the file system has an entry of this name.
+    if path.ends_with(b"/cpuinfo") {
         return Some(ProcFile::Cpuinfo);
     }
     Some(match own_entry(path)? {
-        b"maps" => ProcFile::Maps,
-        b"smaps" => ProcFile::Smaps,
-        b"auxv" => ProcFile::Auxv,
-        b"cmdline" => ProcFile::Cmdline,
-        b"environ" => ProcFile::Environ,
-        b"stat" => ProcFile::Stat,
-        b"comm" => ProcFile::Comm,
+        (b"maps", _) => ProcFile::Maps,
+        (b"smaps", _) => ProcFile::Smaps,
+        (b"auxv", _) => ProcFile::Auxv,
+        (b"cmdline", _) => ProcFile::Cmdline,
+        (b"environ", _) => ProcFile::Environ,
+        (b"stat", false) => ProcFile::Stat,
         _ => return None,
     })
+}
+
+/// True for a folder that lists the descriptors of this process.
+pub(crate) fn lists_descriptors(fd: i32) -> bool {
+    proc_path(fd).is_some_and(|p| matches!(own_entry(&p), Some((b"fd" | b"fdinfo", _))))
+}
+
+/// The number an entry of such a folder stands for.
+pub(crate) fn descriptor(name: &[u8]) -> Option<i32> {
+    number(name).and_then(|n| i32::try_from(n).ok())
+}
+
+/// True when the last part of a path may be the link to this process's program.
+pub(crate) fn may_be_exe(path: &[u8]) -> bool {
+    path.strip_suffix(b"exe").is_some_and(|rest| rest.is_empty() || rest.ends_with(b"/"))
+}
+
+/// True when a path names the link to this process's program, or with `follow` leads there by links.
+pub(crate) fn leads_to_exe(dirfd: i32, path: &CStr, follow: bool) -> bool {
+    let mut at = path.to_bytes().to_vec();
+    let mut dir = None;
+    for _ in 0..LINKS {
+        let slash = at.iter().rposition(|&b| b == b'/').map_or(0, |n| n + 1);
+        let (parent, last) = at.split_at(slash);
+        let parent = if parent.is_empty() { b"." } else { parent };
+        let (Ok(parent), Ok(last)) = (CString::new(parent), CString::new(last)) else {
+            return false;
+        };
+        let from = dir.as_ref().map_or(dirfd, std::os::fd::AsRawFd::as_raw_fd);
+        let Ok(found) = host::open_folder(from, &parent) else { return false };
+        if last.to_bytes() == b"exe" && is_own_folder(std::os::fd::AsRawFd::as_raw_fd(&found)) {
+            return true;
+        }
+        if !follow {
+            return false;
+        }
+        let Ok(target) = host::readlinkat(&found, &last) else { return false };
+        dir = Some(found);
+        at = target;
+    }
+    false
+}
+
+fn is_own_folder(fd: i32) -> bool {
+    // A name behind the folder makes it the entry of `own_entry`.
+    proc_path(fd).is_some_and(|p| own_entry(&[&p[..], b"/exe"].concat()).is_some())
+}
+
+/// True when a file is the runner's own program: what `exe` leads to on the host.
+pub(crate) fn is_runner(file: &libc::stat) -> bool {
+    static RUNNER: OnceLock<Option<(u64, u64)>> = OnceLock::new();
+    let runner = RUNNER.get_or_init(|| {
+        let at = c"/proc/self/exe".as_ptr() as u64;
+        host::newfstatat(libc::AT_FDCWD, at, 0).ok().map(|s| (s.st_dev, s.st_ino))
+    });
+    *runner == Some((file.st_dev, file.st_ino))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
     #[test]
-    fn find_own_paths_recognised() {
-        let pid = format!("/proc/{}/maps", std::process::id());
-        assert_eq!(find(b"/proc/self/maps"), Some(ProcFile::Maps));
-        assert_eq!(find(pid.as_bytes()), Some(ProcFile::Maps));
-        assert_eq!(find(b"/proc/cpuinfo"), Some(ProcFile::Cpuinfo));
-        assert_eq!(find(b"/proc/1/maps"), None);
-        assert_eq!(find(b"/proc/self"), None);
-        assert!(is_self_exe(b"/proc/thread-self/exe"));
-        assert!(!is_self_exe(b"/proc/self/exe2"));
+    fn own_files_are_known_by_any_mount_and_thread() {
+        let pid = std::process::id();
+        let own = |rest: &str| classify(format!("/mnt/proc/{pid}/{rest}").as_bytes());
+        assert_eq!(own("maps"), Some(ProcFile::Maps));
+        assert_eq!(own("task/17/maps"), Some(ProcFile::Maps));
+        assert_eq!(own("fd"), None);
+        assert_eq!(classify(b"/proc/cpuinfo"), Some(ProcFile::Cpuinfo));
+        assert_eq!(classify(b"/proc/1/maps"), None);
+        assert_eq!(classify(b"/proc"), None);
+    }
+
+    #[test]
+    fn descriptors_tell_what_they_lead_to() {
+        let open = |p: &str| std::fs::File::open(p).unwrap();
+        assert_eq!(find(open("/proc/self/maps").as_raw_fd()), Some(ProcFile::Maps));
+        assert_eq!(find(open("/proc/thread-self/auxv").as_raw_fd()), Some(ProcFile::Auxv));
+        assert_eq!(find(open("/proc/1/stat").as_raw_fd()), None);
+        assert!(lists_descriptors(open("/proc/self/fd").as_raw_fd()));
+        assert!(!lists_descriptors(open("/proc/self").as_raw_fd()));
+        assert_eq!(descriptor(b"17"), Some(17));
+        assert_eq!(descriptor(b".."), None);
+    }
+
+    #[test]
+    fn exe_is_found_by_folder_and_by_link() {
+        let own = std::fs::File::open("/proc/self").unwrap();
+        assert!(leads_to_exe(libc::AT_FDCWD, c"/proc/self/exe", false));
+        assert!(leads_to_exe(own.as_raw_fd(), c"exe", false));
+        assert!(leads_to_exe(own.as_raw_fd(), c"../self/exe", false));
+        assert!(!leads_to_exe(libc::AT_FDCWD, c"/proc/1/exe", true));
+        let link = std::env::temp_dir().join(format!("remu-exe-link-{}", std::process::id()));
+        std::os::unix::fs::symlink("/proc/self/exe", &link).unwrap();
+        let path = CString::new(link.to_str().unwrap()).unwrap();
+        assert!(leads_to_exe(libc::AT_FDCWD, &path, true));
+        assert!(!leads_to_exe(libc::AT_FDCWD, &path, false));
+        std::fs::remove_file(link).unwrap();
+        assert!(may_be_exe(b"exe") && may_be_exe(b"a/exe") && !may_be_exe(b"a.exe"));
     }
 }

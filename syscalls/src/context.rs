@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
+use crate::handlers::procfs;
 use crate::table::Call;
 use crate::{Abi, Errno, GuestMemory, MaskEnd, Process, SysResult, host};
 
@@ -103,7 +104,10 @@ impl Context<'_> {
         path: &CStr,
         follow: bool,
     ) -> Option<CString> {
-        if follow && crate::handlers::procfs::is_self_exe(path.to_bytes()) {
+        if follow
+            && procfs::may_be_exe(path.to_bytes())
+            && procfs::leads_to_exe(dirfd, path, follow)
+        {
             return Some(self.process.exe_path().to_owned());
         }
         if self.process.has_sysroot() { self.process.resolve(dirfd, path, follow) } else { None }

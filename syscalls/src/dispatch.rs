@@ -35,6 +35,9 @@ fn perform(
     call: &'static Call,
     args: &[u64; 6],
 ) -> Outcome {
+    if names_private_fd(process, call, args) {
+        return Outcome::Return(Errno::EBADF.to_raw());
+    }
     match call.policy {
         Policy::Forward(nr) => {
             if call.path.is_some() {
@@ -55,6 +58,19 @@ fn perform(
             Outcome::Return(Errno::ENOSYS.to_raw())
         }
     }
+}
+
+/// True when an argument is a descriptor that the runner keeps for itself: to the guest it is closed.
+fn names_private_fd(process: &dyn Process, call: &Call, args: &[u64; 6]) -> bool {
+    let mut left = call.fds;
+    while left != 0 {
+        let fd = args[left.trailing_zeros() as usize] as i32;
+        if fd > libc::STDERR_FILENO && process.is_private_fd(fd) {
+            return true;
+        }
+        left &= left - 1;
+    }
+    false
 }
 
 /// The host call with the guest's arguments. Write-protected pages of the runner are opened on the

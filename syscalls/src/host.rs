@@ -6,6 +6,7 @@
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::AtomicU32;
 
 use crate::{Errno, SysResult, raw};
@@ -38,6 +39,41 @@ pub(crate) fn fstat(fd: i32) -> SysResult<libc::stat> {
     forward(libc::SYS_fstat, &[fd as u64, st.as_mut_ptr() as u64, 0, 0, 0, 0])?;
     // SAFETY: as in `newfstatat`.
     Ok(unsafe { st.assume_init() })
+}
+
+/// True for a descriptor that leads into a proc file system.
+pub(crate) fn is_proc(fd: i32) -> bool {
+    let mut fs = MaybeUninit::<libc::statfs>::zeroed();
+    forward(libc::SYS_fstatfs, &[fd as u64, fs.as_mut_ptr() as u64, 0, 0, 0, 0]).is_ok()
+        // SAFETY: zeroed, then filled by the kernel; every bit pattern is a valid statfs.
+        && unsafe { fs.assume_init() }.f_type == libc::PROC_SUPER_MAGIC
+}
+
+/// A folder, opened to look things up in it.
+pub(crate) fn open_folder(dirfd: i32, path: &CStr) -> SysResult<OwnedFd> {
+    let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+    let fd = forward(libc::SYS_openat, &[dirfd as u64, path.as_ptr() as u64, flags, 0, 0, 0])?;
+    // SAFETY: the kernel made it just now and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// The content of a link.
+pub(crate) fn readlink(path: &CStr) -> SysResult<Vec<u8>> {
+    link(libc::AT_FDCWD, path)
+}
+
+/// The content of a link in a folder.
+pub(crate) fn readlinkat(folder: &OwnedFd, path: &CStr) -> SysResult<Vec<u8>> {
+    link(folder.as_raw_fd(), path)
+}
+
+fn link(dirfd: i32, path: &CStr) -> SysResult<Vec<u8>> {
+    let mut out = vec![0; libc::PATH_MAX as usize];
+    let args =
+        [dirfd as u64, path.as_ptr() as u64, out.as_mut_ptr() as u64, out.len() as u64, 0, 0];
+    let n = forward(libc::SYS_readlinkat, &args)?;
+    out.truncate(n as usize);
+    Ok(out)
 }
 
 /// A clock through the host's vdso, which costs no trap: seconds and nanoseconds.

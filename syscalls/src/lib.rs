@@ -32,7 +32,7 @@ pub use abi::{Abi, abi};
 pub use context::Context;
 pub use dispatch::dispatch;
 pub use errno::{Errno, SysResult};
-pub use matrix::support_matrix;
+pub use matrix::{support_json, support_matrix, support_text};
 pub use memory::{GuestMemory, MAX_PLAIN, Plain};
 pub use process::{AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction};
 pub use raw::{blocking_syscall, fault_fixup, signal_fixup, syscall};

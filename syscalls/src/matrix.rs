@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::table::{Policy, calls};
+use crate::Abi;
+use crate::table::{Call, Policy, calls};
 use crate::uring::op;
 
 /// A Markdown table of every call: how it is carried out on which guest, and what to know about it.
@@ -12,11 +13,7 @@ pub fn support_matrix() -> String {
         "| call | riscv64 | aarch64 | support | may sleep | io_uring | note |\n|---|---|---|---|---|---|---|\n",
     );
     for call in calls::ALL {
-        let support = match call.policy {
-            Policy::Forward(_) => "host",
-            Policy::Handler(_) => "handled",
-            Policy::Enosys(_) => "ENOSYS",
-        };
+        let support = support(call);
         let _ = write!(out, "| {} |", call.name);
         for abi in abis {
             match abi.number(call.name) {
@@ -33,4 +30,65 @@ pub fn support_matrix() -> String {
         );
     }
     out
+}
+
+/// How a call is carried out, in one word.
+fn support(call: &Call) -> &'static str {
+    match call.policy {
+        Policy::Forward(_) => "host",
+        Policy::Handler(_) => "handled",
+        Policy::Enosys(_) => "ENOSYS",
+    }
+}
+
+fn rows(abi: &Abi) -> impl Iterator<Item = (usize, &'static Call)> {
+    abi.calls.iter().enumerate().filter_map(|(n, call)| call.map(|c| (n, c)))
+}
+
+/// A line for every call of one guest, in the order of its numbers: number, name, how it is carried
+/// out, and what to know about it.
+pub fn support_text(abi: &Abi) -> String {
+    let mut out = format!("{:>6}  {:<26} {:<8} note\n", "number", "call", "support");
+    for (n, call) in rows(abi) {
+        let line = format!("{n:>6}  {:<26} {:<8} {}", call.name, support(call), call.note);
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out
+}
+
+/// The same as a JSON array of objects.
+pub fn support_json(abi: &Abi) -> String {
+    let quote = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+    let objects: Vec<String> = rows(abi)
+        .map(|(n, call)| {
+            format!(
+                r#"{{"number":{n},"name":"{}","support":"{}","may_sleep":{},"note":"{}"}}"#,
+                call.name,
+                support(call),
+                call.blocking,
+                quote(call.note)
+            )
+        })
+        .collect();
+    format!("[\n{}\n]\n", objects.join(",\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_says_why() {
+        for call in calls::ALL {
+            assert!(support(call) != "ENOSYS" || !call.note.is_empty(), "{}", call.name);
+        }
+        let abi = &crate::abi::riscv64::ABI;
+        let (text, json) = (support_text(abi), support_json(abi));
+        assert_eq!(text.lines().count(), rows(abi).count() + 1);
+        assert!(text.contains("    63  read                       host"));
+        assert_eq!(json.matches("\"number\":").count(), rows(abi).count());
+        assert!(json.contains(
+            r#"{"number":63,"name":"read","support":"host","may_sleep":true,"note":""}"#
+        ));
+    }
 }

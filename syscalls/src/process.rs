@@ -114,8 +114,6 @@ pub enum ProcFile {
     Environ,
     /// `/proc/self/stat`: guest name and stack start.
     Stat,
-    /// `/proc/self/comm` and the name in `/proc/self/status`.
-    Comm,
     /// `/proc/cpuinfo` of the guest processor.
     Cpuinfo,
 }

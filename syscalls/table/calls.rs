@@ -59,7 +59,7 @@ syscalls! {
     readlinkat (dirfd: DirFd, path: PathRead, buf: OutBuf<size>, size: Size) -> Size = handler(fs::readlinkat);
     statfs (path: PathRead, buf: Out<Statfs>) -> Zero = forward;
     fstatfs (fd: Fd, buf: Out<Statfs>) -> Zero = forward;
-    getdents64 (fd: Fd, buf: OutBuf<count>, count: Size) -> Size = forward;
+    getdents64 (fd: Fd, buf: OutBuf<count>, count: Size) -> Size = handler(fs::getdents64);
     mkdirat (dirfd: DirFd, path: Path, mode: Mode) -> Zero = forward, uring(MKDIRAT);
     mknodat (dirfd: DirFd, path: Path, mode: Mode, dev: Dev) -> Zero = forward;
     unlinkat (dirfd: DirFd, path: Path, flags: AtFlags) -> Zero = forward, uring(UNLINKAT);

@@ -33,6 +33,13 @@ pub struct KindInfo {
     pub show: fn(&mut Show<'_>, u64, &'static str),
 }
 
+impl KindInfo {
+    /// The argument is an open file descriptor.
+    pub(crate) const fn is_descriptor(&self) -> bool {
+        matches!(self.name.as_bytes(), b"Fd" | b"DirFd")
+    }
+}
+
 impl std::fmt::Debug for KindInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)

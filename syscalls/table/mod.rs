@@ -77,6 +77,8 @@ pub struct Call {
     pub note: &'static str,
     /// Index of the argument that names a file looked up for reading, if any.
     pub(crate) path: Option<u8>,
+    /// Bit per argument that is an open descriptor.
+    pub(crate) fds: u8,
     /// How often a call was refused because it is not provided.
     pub(crate) missed: AtomicU32,
 }
@@ -93,10 +95,14 @@ impl Call {
             _ => "",
         };
         let mut path = None;
+        let mut fds = 0;
         let mut i = 0;
         while i < args.len() {
             if matches!(args[i].kind.dir, Direction::SysrootPath) {
                 path = Some(i as u8);
+            }
+            if args[i].kind.is_descriptor() {
+                fds |= 1 << i;
             }
             i += 1;
         }
@@ -109,6 +115,7 @@ impl Call {
             uring: None,
             note,
             path,
+            fds,
             missed: AtomicU32::new(0),
         }
     }

@@ -30,7 +30,8 @@ fn pipe_write_read_close() {
     assert_eq!(m.err(riscv(), "write", &[w, g.end(), 1]), Errno::EFAULT);
     m.ok(riscv(), "close", &[r]);
     m.ok(riscv(), "close", &[w]);
-    assert_eq!(m.err(riscv(), "close", &[w]), Errno::EBADF);
+    // A number that no other test of this process can get meanwhile.
+    assert_eq!(m.err(riscv(), "close", &[599]), Errno::EBADF);
 }
 
 #[test]
@@ -226,6 +227,48 @@ fn sysroot_redirects_lookups_only() {
 }
 
 #[test]
+fn own_program_is_found_however_it_is_named() {
+    let g = Guest::new(0x21_3000_0000, 1);
+    let mut m = Mock::default();
+    let name = g.put(0, b"exe\0");
+    let link = std::env::temp_dir().join(format!("remu-own-program-{}", std::process::id()));
+    std::os::unix::fs::symlink("/proc/self/exe", &link).expect("link");
+    let by_link = g.put(16, &[link.to_str().expect("text").as_bytes(), b"\0"].concat());
+    let folder = std::fs::File::open("/proc/self").expect("proc");
+    let folder = std::os::fd::AsRawFd::as_raw_fd(&folder) as u64;
+    assert_eq!(m.ok(riscv(), "readlinkat", &[folder, name, g.base + 256, 100]), 9);
+    assert_eq!(&g.get::<9>(256), b"/bin/true");
+    let want = std::fs::metadata("/bin/true").expect("exists").ino();
+    for (dir, path) in [(folder, name), (AT_FDCWD, by_link)] {
+        let fd = m.ok(riscv(), "openat", &[dir, path, 0, 0]);
+        m.ok(riscv(), "fstat", &[fd, g.base + 256]);
+        assert_eq!(structs::Stat::load(&g.get::<128>(256)).st_ino, want);
+        m.ok(riscv(), "close", &[fd]);
+    }
+    assert_eq!(m.call(riscv(), "execveat", &[folder, name, 0, 0, 0]), Outcome::Replaced);
+    assert_eq!(m.executed.take().expect("called").0.as_c_str(), c"/bin/true");
+    std::fs::remove_file(link).expect("link");
+}
+
+#[test]
+fn epoll_gives_more_events_than_fit_on_the_stack() {
+    let g = Guest::new(0x21_4000_0000, 2);
+    let mut m = Mock::default();
+    let ep = m.ok(riscv(), "epoll_create1", &[0]);
+    let event = g.put(0, &[[1u8, 0, 0, 0, 0, 0, 0, 0], 77u64.to_le_bytes()].concat());
+    let ready: Vec<u64> = (0..300).map(|_| m.ok(riscv(), "eventfd2", &[1, 0])).collect();
+    for &fd in &ready {
+        m.ok(riscv(), "epoll_ctl", &[ep, libc::EPOLL_CTL_ADD as u64, fd, event]);
+    }
+    let out = g.base + 512;
+    assert_eq!(m.ok(riscv(), "epoll_pwait", &[ep, out, 400, 0, 0, 0]), 300);
+    assert_eq!(&g.get::<16>(512 + 299 * 16)[8..], 77u64.to_le_bytes());
+    for fd in ready {
+        m.ok(riscv(), "close", &[fd]);
+    }
+}
+
+#[test]
 fn private_descriptors_do_not_exist_for_the_guest() {
     let g = Guest::new(0x20_b000_0000, 1);
     let mut m = Mock::default();
@@ -236,6 +279,30 @@ fn private_descriptors_do_not_exist_for_the_guest() {
     m.private_fd = Some(601);
     assert_eq!(m.err(riscv(), "close", &[601]), Errno::EBADF);
     assert_eq!(m.err(riscv(), "dup3", &[0, 601, 0]), Errno::EBADF);
+    assert_eq!(m.err(riscv(), "fcntl", &[601, libc::F_GETFD as u64]), Errno::EBADF);
+    let listed = |m: &mut Mock| {
+        let path = g.put(0, b"/proc/self/fd\0");
+        let dir = m.ok(riscv(), "openat", &[AT_FDCWD, path, libc::O_DIRECTORY as u64, 0]);
+        let mut names = Vec::new();
+        loop {
+            // Room for few entries at a time.
+            let n = m.ok(riscv(), "getdents64", &[dir, g.base + 512, 64]) as usize;
+            if n == 0 {
+                break;
+            }
+            let raw = g.get::<64>(512);
+            let mut at = 0;
+            while at < n {
+                let name = raw[at + 19..].split(|&b| b == 0).next().unwrap_or_default();
+                names.push(String::from_utf8_lossy(name).into_owned());
+                at += usize::from(raw[at + 16]);
+            }
+        }
+        m.ok(riscv(), "close", &[dir]);
+        names
+    };
+    let names = listed(&mut m);
+    assert!(names.contains(&"600".to_owned()) && !names.contains(&"601".to_owned()), "{names:?}");
     m.ok(riscv(), "close_range", &[600, 603, 0]);
     m.private_fd = None;
     let open: Vec<bool> =

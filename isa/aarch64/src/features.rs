@@ -180,6 +180,12 @@ impl Features {
         self.set >> feature & 1 != 0
     }
 
+    /// Names of the features the processor has.
+    pub fn names(&self) -> Vec<&'static str> {
+        let has = |n: usize| self.set >> n & 1 != 0;
+        ROWS.iter().enumerate().filter(|(n, _)| has(*n)).map(|(_, r)| r.name).collect()
+    }
+
     /// AT_HWCAP and AT_HWCAP2, arch/arm64/include/uapi/asm/hwcap.h: fp, asimd
     /// and cpuid always, the rest by feature.
     pub fn hwcap(&self) -> [u64; 2] {

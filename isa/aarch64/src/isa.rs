@@ -17,7 +17,7 @@ impl Aarch64 {
         Aarch64 { features }
     }
     /// The features.
-    pub fn features(&self) -> &Features {
+    pub fn chosen(&self) -> &Features {
         &self.features
     }
 }
@@ -28,6 +28,13 @@ fn word(code: &[u8]) -> Option<u32> {
 
 /// Lift key bit: FPCR.DN.
 pub(crate) const KEY_DN: u32 = 1;
+/// Lift key bit: FPCR.FZ. Flushing has rules of its own (DDI 0487, "Flushing
+/// denormalized numbers to zero"): a flushed input is told by FPSR.IDC, a
+/// flushed result by UFC without IXC, and it is flushed if it was tiny before
+/// it was rounded.
+pub(crate) const KEY_FZ: u32 = 2;
+/// Lift key bit: FPCR.FZ16.
+pub(crate) const KEY_FZ16: u32 = 4;
 
 impl Isa for Aarch64 {
     fn state(&self) -> &'static StateDesc {
@@ -37,6 +44,9 @@ impl Isa for Aarch64 {
         Some(scan::scan(word(code)?, pc))
     }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
+        if l.key().0 & KEY_FZ != 0 {
+            l.soft_float();
+        }
         let insn = word(code).and_then(|w| decode::decode(w, &self.features));
         match insn {
             Some(decode::Insn::Mrs(a)) => lift::branch_sys::mrs_with(l, a, &self.features),
@@ -54,11 +64,17 @@ impl Isa for Aarch64 {
     fn hwcap(&self) -> [u64; 2] {
         self.features.hwcap()
     }
+    fn features(&self) -> Vec<&'static str> {
+        self.features.names()
+    }
     fn key(&self, state: &[u8]) -> Key {
         let at = state::FPCR_OFFSET;
         let fpcr =
             state.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
-        Key(if fpcr & state::FPCR_DN != 0 { KEY_DN } else { 0 })
+        let bit = |of: u32, key: u32| if fpcr & of != 0 { key } else { 0 };
+        Key(bit(state::FPCR_DN, KEY_DN)
+            | bit(state::FPCR_FZ, KEY_FZ)
+            | bit(state::FPCR_FZ16, KEY_FZ16))
     }
 }
 

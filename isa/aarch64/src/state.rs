@@ -56,5 +56,11 @@ pub(crate) const FPCR_MASK: u32 = 0x03c8_0000;
 /// FPCR.DN.
 pub(crate) const FPCR_DN: u32 = 1 << 25;
 
+/// FPCR.FZ.
+pub(crate) const FPCR_FZ: u32 = 1 << 24;
+
+/// FPCR.FZ16.
+pub(crate) const FPCR_FZ16: u32 = 1 << 19;
+
 /// Byte offset of FPCR.
 pub(crate) const FPCR_OFFSET: usize = slots::fpcr(0).offset as usize;

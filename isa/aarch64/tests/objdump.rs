@@ -1,6 +1,6 @@
 //! The disassembler against GNU objdump: whole libraries, and random instances of every row.
 //!
-//! Libraries come from the cross compiler's folder and from `$REMU_CACHE/sysroots/aarch64`
+//! Libraries come from the cross compiler's folder and from `$REMU_TEST_CACHE/sysroots/aarch64`
 //! (default `~/.cache/remu`). Without a cross objdump the tests say so, and fail under `CI=true`.
 
 use remu_aarch64::{decode, features::Features, fmt};
@@ -119,7 +119,7 @@ fn compare(file: &Path, args: &[&str]) -> (usize, BTreeMap<String, String>) {
 }
 
 fn libraries() -> Vec<PathBuf> {
-    let cache = std::env::var_os("REMU_CACHE")
+    let cache = std::env::var_os("REMU_TEST_CACHE")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/remu")));
     let mut folders = vec![PathBuf::from("/usr/aarch64-linux-gnu/lib")];

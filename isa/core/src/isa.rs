@@ -74,6 +74,10 @@ pub trait Isa: Send + Sync {
     fn hwcap(&self) -> [u64; 2] {
         [0; 2]
     }
+    /// The optional features that the processor has, as `-cpu` spells them.
+    fn features(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
 }
 
 /// A processor model a user can name.

@@ -17,7 +17,7 @@ impl Riscv64 {
         Riscv64 { features }
     }
     /// The extensions.
-    pub fn features(&self) -> Features {
+    pub fn extensions(&self) -> Features {
         self.features
     }
 }
@@ -116,6 +116,9 @@ impl Isa for Riscv64 {
             Some(insn) => (insn.display(&fmt::Ctx { pc }).to_string(), len.into()),
             None => (format!(".insn {len}, {word:#x}"), len.into()),
         }
+    }
+    fn features(&self) -> Vec<&'static str> {
+        features::ALL.iter().filter(|(_, f)| self.features.has(*f)).map(|(name, _)| *name).collect()
     }
     fn key(&self, state: &[u8]) -> Key {
         Key(Mode::of_frm(state::frm_of(state)) as u32)

@@ -1,6 +1,6 @@
 //! Every row on random states: the interpreter of the lifted code against qemu-user.
 //!
-//! qemu is `$REMU_QEMU_RISCV64`, or `$REMU_CACHE/oracle/usr/bin/qemu-riscv64`, or the one in the
+//! qemu is `$REMU_QEMU_RISCV64`, or `$REMU_TEST_CACHE/oracle/usr/bin/qemu-riscv64`, or the one in the
 //! path. Rows of extensions that it does not know are named and left out. `REMU_CASES` sets the
 //! number of cases per row (200). Without cross binutils or qemu the test says so, and fails under
 //! `CI=true`.
@@ -311,7 +311,7 @@ fn cpu(qemu: &OsString) -> &'static str {
 }
 
 fn find_qemu() -> Option<OsString> {
-    let cache = std::env::var_os("REMU_CACHE")
+    let cache = std::env::var_os("REMU_TEST_CACHE")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/remu")));
     let oracle = cache.map(|c| c.join("oracle/usr/bin/qemu-riscv64").into_os_string());

@@ -1,6 +1,6 @@
 //! Translation, linking and retirement of regions.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
@@ -22,7 +22,8 @@ pub trait CodeSource: Send + Sync {
     /// there before memory that is not executable.
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize;
     /// The private, executable and read-only mapping of a file around an
-    /// address. When that changes, [`Engine::invalidate`] must be told.
+    /// address. When that changes, [`Engine::invalidate`] must be told. Pages of
+    /// it may differ from the file: saved translations are compared with memory.
     fn module(&self, addr: u64) -> Option<Module> {
         let _ = addr;
         None
@@ -130,9 +131,14 @@ impl core::fmt::Debug for Engine {
     }
 }
 
-/// Keeps the engine still while the process forks.
+/// Keeps the engine still while the process forks: a lock that another thread
+/// held would never be free in the child. The table has a lock of its own, which
+/// threads that look for code hold alone.
 #[derive(Debug)]
-pub struct ForkGuard<'a>(MutexGuard<'a, Inner>);
+pub struct ForkGuard<'a>(
+    MutexGuard<'a, Inner>,
+    #[expect(dead_code, reason = "held, not read")] RwLockWriteGuard<'a, Table>,
+);
 
 impl ForkGuard<'_> {
     /// In the child: only this processor's thread exists there.
@@ -264,7 +270,8 @@ impl Engine {
     }
     /// Call before forking; hold the guard over the fork.
     pub fn before_fork(&self) -> ForkGuard<'_> {
-        ForkGuard(self.lock())
+        let inner = self.lock();
+        ForkGuard(inner, self.table.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Host code for a guest pc, translated if need be.

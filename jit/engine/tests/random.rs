@@ -1,9 +1,10 @@
 //! Random programs of a toy ISA whose instructions are random IR: translated
 //! code must leave the state that the interpreter leaves.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use remu_engine::{CodeSource, Cpu, Engine, ExitKind, Options};
+use remu_engine::{CacheOptions, CodeSource, Cpu, Engine, Module, Options, Stats};
 use remu_ir::interp::{FlatMemory, Outcome, run};
 use remu_ir::{Builder, CrcAttr, *};
 use remu_isa::{Fetch, Flow, Isa, Key, Lift, Limits, Scan, StateDesc, cpu_state, form};
@@ -87,6 +88,7 @@ fn value(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>, t: Type) -> Val {
     }
     let v = match t {
         Type::I64 if rng.below(4) == 0 => b.c64(rng.number()),
+        Type::I64 if rng.below(6) == 0 => b.pcconst(b.pc().wrapping_add(rng.next() >> 40)),
         Type::I64 => b.get(slots::x(rng.below(16))),
         Type::I32 if rng.below(4) == 0 => b.c32(rng.number() as u32),
         Type::I32 if rng.below(2) == 0 => b.get(slots::w(rng.below(4))),
@@ -412,7 +414,8 @@ impl Isa for ToyIsa {
     }
 }
 
-struct Program(u64, Vec<u8>);
+/// Guest address, code, and what it is called in the cache.
+struct Program(u64, Vec<u8>, u128);
 
 impl CodeSource for Program {
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
@@ -421,6 +424,10 @@ impl CodeSource for Program {
         let n = from.len().min(buf.len());
         buf[..n].copy_from_slice(&from[..n]);
         n
+    }
+    fn module(&self, _: u64) -> Option<Module> {
+        let end = self.0 + self.1.len() as u64;
+        Some(Module { id: self.2, start: self.0, end, offset: 0x1000 })
     }
 }
 
@@ -436,14 +443,26 @@ const CODE: u64 = 0x10000;
 
 /// Runs one program both ways; an error text where they differ.
 fn compare(words: &[u32], seed: u64) -> Result<(), String> {
+    compare_at(words, seed, CODE, None).map(drop)
+}
+
+/// The same for code at an address, with a cache in a folder.
+fn compare_at(words: &[u32], seed: u64, code: u64, folder: Option<&Path>) -> Result<Stats, String> {
     let mut bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
     // A branch may skip the last instruction.
     bytes.extend([0; 16]);
-    let program = Arc::new(Program(CODE, bytes));
+    let program = Arc::new(Program(code, bytes, u128::from(seed)));
+    let cache = folder.map(|folder| CacheOptions {
+        folder: folder.to_owned(),
+        make: true,
+        build: b"test".to_vec(),
+        limit: 1 << 30,
+        least: 1,
+    });
     let engine = Engine::new(
         Box::new(ToyIsa),
         program.clone(),
-        Options { code_size: 4 << 20, ..Options::default() },
+        Options { code_size: 4 << 20, cache, ..Options::default() },
     )
     .map_err(|e| e.to_string())?;
     let mut cpu = Cpu::new(&engine).map_err(|e| e.to_string())?;
@@ -459,12 +478,12 @@ fn compare(words: &[u32], seed: u64) -> Result<(), String> {
         cpu.set(r.slot, v);
     }
     cpu.set(slots::x(15), u128::from(base));
-    cpu.set_pc(CODE);
+    cpu.set_pc(code);
     let mut state = cpu.state().to_vec();
     let mut memory =
         FlatMemory { base, bytes: buffer.iter().flat_map(|w| w.to_le_bytes()).collect() };
 
-    let mut pc = CODE;
+    let mut pc = code;
     let b = Builder::new();
     let kind = loop {
         b.reset();
@@ -503,8 +522,37 @@ fn compare(words: &[u32], seed: u64) -> Result<(), String> {
     if after != memory.bytes {
         return Err("memory differs".into());
     }
-    let _ = ExitKind::Illegal;
-    Ok(())
+    engine.save();
+    Ok(engine.stats())
+}
+
+/// Code comes from the cache wherever the guest's file is mapped, unless it
+/// holds short guest addresses, and does what it did.
+#[test]
+fn saved_programs_run_at_other_addresses() {
+    let folder = std::env::temp_dir().join(format!("remu-random-{}", std::process::id()));
+    let mut moved = 0;
+    for n in 1..400 {
+        let mut rng = Rng(n * 77);
+        let words: Vec<u32> = (0..2 + rng.below(4)).map(|_| rng.next() as u32 | 1).collect();
+        let low = n % 8 == 0;
+        let first = if low { CODE } else { 0x5_0000_0000 };
+        for (turn, at) in [first, first, 0x7f71_2345_6000, first].into_iter().enumerate() {
+            let s = compare_at(&words, n, at, Some(&folder)).unwrap();
+            // Ops that take a guest address as a number fix the code.
+            let told = format!("program {n}, turn {turn}: {s}");
+            match turn {
+                0 => assert_eq!(s.served, 0, "{told}"),
+                2 if low => assert_eq!(s.served, 0, "{told}"),
+                2 => moved += u32::from(s.regions == 0),
+                _ => assert_eq!(s.regions, 0, "{told}"),
+            }
+            assert_eq!(s.regions == 0, s.served != 0, "{told}");
+            assert!(s.saved >= if turn == 0 { s.regions } else { 0 }, "{told}");
+        }
+    }
+    assert!(moved > 200, "{moved} of 350 programs moved");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// With `REMU_WORD`, shows what one instruction lifts to and how it fares.
@@ -524,6 +572,7 @@ fn one_word_on_request_is_shown() {
     let program = Program(
         CODE,
         words.iter().chain(&[0, 0, 0]).copied().flat_map(|w| w.to_le_bytes()).collect(),
+        0,
     );
     form(&ToyIsa, &b, &mut Bytes(&program), CODE, Key(0), Limits::default());
     let region = b.take(Region::default());

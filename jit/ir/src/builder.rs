@@ -80,6 +80,11 @@ impl Builder {
         s.region.blocks.push(Block { pc, start, end: start, poll });
     }
 
+    /// Marks the region: see [`Region::soft_float`].
+    pub fn soft_float(&self) {
+        self.0.borrow_mut().region.soft_float = true;
+    }
+
     /// Whether the current block has not ended yet.
     pub fn is_open(&self) -> bool {
         self.0.borrow().open
@@ -134,6 +139,14 @@ impl Builder {
     }
 
     fn make(&self, op: Op, operands: &[Val]) -> Val {
+        // Leading zeros of reversed bits: how guests without the other count do it.
+        if op == Op::clz {
+            let of = self.inst(operands[0]);
+            if of.op == Op::bitrev {
+                let x = Val { id: of.args[0], ty: of.ty };
+                return self.make(Op::ctz, &[x]);
+            }
+        }
         self.push_op(Inst { op, ty: Type::Void, aux: 0, args: [Val::NONE_ID; 4], imm: 0 }, operands)
     }
 

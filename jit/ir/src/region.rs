@@ -132,6 +132,9 @@ pub struct Region {
     pub vconsts: Vec<u128>,
     /// Helpers called.
     pub helpers: Vec<Helper>,
+    /// Floating-point ops differ from the host's under the current mode, as
+    /// where Arm flushes denormal numbers: back ends call their meaning.
+    pub soft_float: bool,
 }
 
 impl Region {
@@ -142,6 +145,7 @@ impl Region {
         self.pcs.clear();
         self.vconsts.clear();
         self.helpers.clear();
+        self.soft_float = false;
     }
     /// The value a constant instruction has, if `id` is one. Looks through
     /// nothing: the builder folds.

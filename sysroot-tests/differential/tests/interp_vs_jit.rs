@@ -127,9 +127,8 @@ mod aarch64 {
     }
     fn value(rng: &mut Rng, r: &RegDesc) -> Option<u128> {
         Some(match r.name {
-            // DN, RMode, FZ16. Not FZ: hosts raise inexact where they flush a
-            // result, Arm does not.
-            "fpcr" if rng.below(2) == 0 => u128::from(rng.draw() as u32 & 0x02c8_0000),
+            // DN, FZ, RMode, FZ16.
+            "fpcr" if rng.below(2) == 0 => u128::from(rng.draw() as u32 & 0x03c8_0000),
             "fpcr" => 0,
             "x9" if rng.below(4) == 0 => [1, u64::MAX, u64::MAX - 1][rng.below(3)].into(),
             "dit" => u128::from(rng.draw() as u32 & 1 << 24),

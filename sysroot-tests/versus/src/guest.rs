@@ -1,7 +1,7 @@
 //! What the comparison needs of a guest: its rows, its disassembler, its frame and the layout of a state.
 
 use anyhow::{Result, bail};
-use remu_isa::Flow;
+use remu_isa::{Flow, Isa, Key};
 
 use crate::random::Random;
 
@@ -36,10 +36,14 @@ pub(crate) struct Guest {
     pub(crate) state_size: usize,
     /// Every row.
     pub(crate) rows: fn() -> Vec<Row>,
-    /// Row name and text of a word that goes on to the next instruction; none for others.
+    /// Row name and text of a word.
     pub(crate) decode: fn(u32, u32) -> Option<(&'static str, String)>,
+    /// Its instruction set, for how instructions go on.
+    pub(crate) isa: &'static remu_isa::Guest,
     /// What the test needs set up; none if this instance cannot be compared.
     pub(crate) operands: fn(&str) -> Option<Operands>,
+    /// The register an indirect jump takes its address from, if that can be set.
+    pub(crate) landing: fn(u32, u32) -> Option<String>,
     /// A random state.
     pub(crate) state: fn(&mut Random) -> Vec<u8>,
     /// What a byte of the state belongs to.
@@ -53,6 +57,38 @@ pub(crate) struct Operands {
     pub(crate) base: Option<String>,
     /// Is added to the base.
     pub(crate) index: Option<String>,
+    /// Points at the place that jumps are to reach.
+    pub(crate) landing: Option<String>,
+}
+
+/// How far taken jumps go.
+const JUMP: u64 = 8;
+
+impl Guest {
+    /// The instruction set.
+    pub(crate) fn make(&self) -> Result<Box<dyn Isa>> {
+        (self.isa.make)("").map_err(anyhow::Error::msg)
+    }
+    /// What the test of a word needs set up; none if it cannot be compared.
+    pub(crate) fn prepare(
+        &self,
+        isa: &dyn Isa,
+        word: u32,
+        width: u32,
+        text: &str,
+    ) -> Option<Operands> {
+        let pc = 0x1000;
+        let scan = isa.scan(&word.to_le_bytes(), pc, Key(0))?;
+        let operands = (self.operands)(text)?;
+        match scan.flow {
+            Flow::Next | Flow::Exit | Flow::Stop => Some(operands),
+            Flow::Cond | Flow::Jump | Flow::Call => (scan.target == pc + JUMP).then_some(operands),
+            Flow::Indirect | Flow::CallIndirect | Flow::Ret => Some(Operands {
+                landing: Some((self.landing)(word, width)?),
+                ..Operands::default()
+            }),
+        }
+    }
 }
 
 /// The guest of a name.
@@ -68,7 +104,7 @@ static GUESTS: [Guest; 2] = [
         name: "riscv64",
         triplet: "riscv64-linux-gnu",
         frame: include_str!("../riscv64.S"),
-        state_size: 528,
+        state_size: 560,
         rows: || {
             let rows = remu_riscv::decode::PATTERNS.iter();
             rows.map(|p| Row {
@@ -86,22 +122,27 @@ static GUESTS: [Guest; 2] = [
                 remu_riscv::decode::decode32(word, &remu_riscv::features::MAX)
             }?;
             let ctx = remu_riscv::fmt::Ctx { pc: 0 };
-            (insn.flow() == Flow::Next).then(|| (insn.name(), insn.display(&ctx).to_string()))
+            Some((insn.name(), insn.display(&ctx).to_string()))
         },
+        isa: &remu_riscv::GUEST,
         operands: riscv_operands,
+        landing: |word, width| {
+            let n = if width == 16 { word >> 7 } else { word >> 15 } & 31;
+            (![0, 30, 31].contains(&n)).then(|| format!("x{n}"))
+        },
         state: riscv_state,
         part: |at| match at {
             0..256 => format!("x{}", at / 8),
             256..512 => format!("f{}", (at - 256) / 8),
             512..520 => "fcsr".to_string(),
-            _ => "memory".to_string(),
+            _ => other((at - 520) / 8).to_string(),
         },
     },
     Guest {
         name: "aarch64",
         triplet: "aarch64-linux-gnu",
         frame: include_str!("../aarch64.S"),
-        state_size: 800,
+        state_size: 832,
         rows: || {
             let rows = remu_aarch64::decode::PATTERNS.iter();
             rows.map(|p| Row {
@@ -116,9 +157,14 @@ static GUESTS: [Guest; 2] = [
             let insn =
                 remu_aarch64::decode::decode32(word, &remu_aarch64::features::Features::MAX)?;
             let ctx = remu_aarch64::fmt::Ctx { pc: 0 };
-            (insn.flow() == Flow::Next).then(|| (insn.name(), insn.display(&ctx).to_string()))
+            Some((insn.name(), insn.display(&ctx).to_string()))
         },
+        isa: &remu_aarch64::GUEST,
         operands: arm_operands,
+        landing: |word, _| {
+            let n = word >> 5 & 31;
+            (![27, 28, 31].contains(&n)).then(|| format!("x{n}"))
+        },
         state: arm_state,
         part: |at| match at {
             248..256 => "sp".to_string(),
@@ -127,10 +173,15 @@ static GUESTS: [Guest; 2] = [
             768..776 => "nzcv".to_string(),
             776..784 => "fpcr".to_string(),
             784..792 => "fpsr".to_string(),
-            _ => "memory".to_string(),
+            _ => other((at - 792) / 8).to_string(),
         },
     },
 ];
+
+/// What both guests' reports have behind the registers.
+fn other(n: usize) -> &'static str {
+    ["memory", "signal", "signal's address", "signal's pc"].get(n).unwrap_or(&"jump taken")
+}
 
 /// The words of an instruction's text.
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -139,45 +190,29 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 fn riscv_operands(text: &str) -> Option<Operands> {
     // x30 and x31 belong to the frame.
-    if words(text).any(|w| w == "t5" || w == "t6") || text.starts_with("auipc") {
+    if words(text).any(|w| w == "t5" || w == "t6") {
         return None;
     }
     let base = text.split_once('(').map(|(_, rest)| rest.trim_end_matches(')').to_string());
-    if base.as_deref() == Some("zero") {
-        return None;
-    }
+    let base = base.filter(|b| b != "zero");
     // A pair of registers as source or result may reach into the frame's.
     if text.contains("amocas.q") && words(text).any(|w| w == "t4") {
         return None;
     }
-    Some(Operands { base, index: None })
+    Some(Operands { base, ..Operands::default() })
 }
 
 fn arm_operands(text: &str) -> Option<Operands> {
     if words(text).any(|w| ["x27", "x28", "w27", "w28"].contains(&w)) {
         return None;
     }
-    // An address in place of brackets is relative to the instruction.
-    let loads = ["ldr", "prfm", "ldp", "str", "stp"].iter().any(|m| text.starts_with(m));
-    let Some((before, rest)) =
-        text.split_once('[').filter(|_| !text.contains("].") || text.contains(", ["))
-    else {
-        return (!loads).then(Operands::default);
+    // The address is in the brackets that begin with a general register.
+    let Some(at) = text.rfind("[x").or_else(|| text.rfind("[sp")) else {
+        return Some(Operands::default());
     };
-    if before.trim_end().ends_with(|c: char| c == '}' || c.is_ascii_digit())
-        && !before.contains(", ")
-        && rest.contains("], [")
-    {
-        // A vector lane `v1.s[2], [x0]`: the address is in the last brackets.
-        return None;
-    }
-    let inner = &rest[..rest.find(']')?];
-    let mut parts = inner.split(", ");
+    let (before, inner) = (&text[..at], &text[at + 1..]);
+    let mut parts = inner[..inner.find(']')?].split(", ");
     let base = parts.next()?.to_string();
-    if !(base.starts_with('x') || base == "sp") {
-        // An element index of a vector, not an address.
-        return (!loads).then(Operands::default);
-    }
     let index = parts.next().filter(|p| p.starts_with(['x', 'w'])).map(str::to_string);
     // Architecturally unpredictable: the base written back and used otherwise, a register loaded twice, a
     // status register that is also an operand.
@@ -197,7 +232,8 @@ fn arm_operands(text: &str) -> Option<Operands> {
     if text.starts_with("ld") && vectors.len() == 2 && vectors[0] == vectors[1] {
         return None;
     }
-    Some(Operands { base: Some(base), index: index.filter(|i| !i.ends_with("zr")) })
+    let index = index.filter(|i| !i.ends_with("zr"));
+    Some(Operands { base: Some(base), index, landing: None })
 }
 
 fn riscv_state(random: &mut Random) -> Vec<u8> {
@@ -205,7 +241,7 @@ fn riscv_state(random: &mut Random) -> Vec<u8> {
     words.extend((0..32).map(|_| random.float()));
     // Rounding mode and flags; modes 5 to 7 are reserved.
     words.push((random.next() % 5) << 5 | random.next() % 32);
-    words.push(0);
+    words.resize(70, 0);
     words.iter().flat_map(|w| w.to_le_bytes()).collect()
 }
 
@@ -218,8 +254,7 @@ fn arm_state(random: &mut Random) -> Vec<u8> {
     let rare = random.next() % 8;
     let mode = (random.next() % 4) << 22 | u64::from(rare == 0) << 24 | u64::from(rare == 1) << 25;
     words.push(mode);
-    words.push(0);
-    words.push(0);
+    words.resize(104, 0);
     words.iter().flat_map(|w| w.to_le_bytes()).collect()
 }
 
@@ -228,7 +263,8 @@ mod tests {
     use super::*;
 
     fn memory(base: &str, index: Option<&str>) -> Option<Operands> {
-        Some(Operands { base: Some(base.into()), index: index.map(str::to_string) })
+        let index = index.map(str::to_string);
+        Some(Operands { base: Some(base.into()), index, landing: None })
     }
 
     #[test]
@@ -245,6 +281,7 @@ mod tests {
         assert_eq!(arm_operands("stp x1, x2, [sp, #16]!"), memory("sp", None));
         assert_eq!(arm_operands("add x1, x2, x28"), None);
         assert_eq!(arm_operands("fadd d0, d1, d2"), Some(Operands::default()));
-        assert_eq!(arm_operands("ldr x1, 0x40"), None);
+        assert_eq!(arm_operands("ld1 {v1.s}[2], [x4]"), memory("x4", None));
+        assert_eq!(arm_operands("mov v1.s[2], w4"), Some(Operands::default()));
     }
 }

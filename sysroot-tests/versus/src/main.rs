@@ -1,23 +1,24 @@
 //! Random instances of every row under a reference emulator and under remu: every register, vector,
-//! flag, floating-point status and the memory touched must come out alike.
+//! flag, floating-point status, the memory touched, and the signal of a fault must come out alike.
 //!
 //! Tests are gathered into static programs. For each test a program loads a random state, runs the one
-//! instruction and writes all state to standard output.
+//! instruction and writes all state to standard output; a signal's handler makes a report of it too.
 
 mod guest;
+mod program;
 mod random;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 use serde::Deserialize;
 
 use guest::{Chosen, Guest};
+use program::{Complaints, STATES, TESTS, Test, compare};
 use random::Random;
 
 /// Compare remu with another emulator over random instructions.
@@ -47,10 +48,12 @@ struct Cli {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Exclusions {
+struct Exceptions {
     exclude: Vec<Exclusion>,
+    fix: Vec<Fix>,
 }
 
+/// Rows that are not compared.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Exclusion {
@@ -59,17 +62,20 @@ struct Exclusion {
     reason: String,
 }
 
-/// States that tests start from, in each program.
-const STATES: usize = 64;
-/// Tests in one program: its jumps must reach.
-const TESTS: usize = 1500;
+/// Rows that are compared with some bits set to a value.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fix {
+    guest: String,
+    row: String,
+    mask: u32,
+    value: u32,
+    reason: String,
+}
 
-/// One test of a program.
-struct Test {
-    chosen: Chosen,
-    state: usize,
-    /// Its line for the assembler.
-    line: String,
+/// Whether a name is that of a pattern, which may end in `*`.
+fn fits(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 
 fn main() -> std::process::ExitCode {
@@ -87,19 +93,21 @@ fn main() -> std::process::ExitCode {
 fn run(cli: &Cli) -> Result<usize> {
     let guest = guest::by_name(&cli.guest)?;
     fs::create_dir_all(&cli.work)?;
-    let exclusions: Exclusions =
-        toml::from_str(include_str!("../exclude.toml")).context("in exclude.toml")?;
+    let exceptions: Exceptions =
+        toml::from_str(include_str!("../exceptions.toml")).context("in exceptions.toml")?;
     let mut random = Random(cli.seed);
-    let (mut tests, untested) = choose(guest, cli, &exclusions.exclude, &mut random);
+    let (mut tests, untested) = choose(guest, cli, &exceptions, &mut random)?;
     let rows: BTreeSet<_> = tests.iter().map(|t| t.chosen.row).collect();
     let total = tests.len();
-    let mut bad: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let mut batch = 0;
+    let mut batches = Vec::new();
     while !tests.is_empty() {
         let rest = tests.split_off(tests.len().min(TESTS));
-        compare(guest, cli, tests, batch, &mut random, &mut bad)?;
+        batches.push((batches.len(), tests));
         tests = rest;
-        batch += 1;
+    }
+    let mut bad: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (row, what) in in_parallel(guest, cli, batches)? {
+        bad.entry(row).or_default().push(what);
     }
     for (row, complaints) in &bad {
         println!(
@@ -122,19 +130,44 @@ fn run(cli: &Cli) -> Result<usize> {
     Ok(bad.len())
 }
 
+/// Compares all batches on all processors.
+fn in_parallel(guest: &Guest, cli: &Cli, batches: Vec<(usize, Vec<Test>)>) -> Result<Complaints> {
+    let queue = Mutex::new(batches);
+    let work = || -> Result<Complaints> {
+        let mut bad = Vec::new();
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some((batch, tests)) = next else { return Ok(bad) };
+            bad.extend(compare(guest, cli, tests, batch)?);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut bad = Vec::new();
+        for worker in workers {
+            match worker.join() {
+                Ok(part) => bad.extend(part?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(bad)
+    })
+}
+
 /// Random instances of every row that is not excluded; and rows that yielded none.
 fn choose(
     guest: &Guest,
     cli: &Cli,
-    out: &[Exclusion],
+    exceptions: &Exceptions,
     random: &mut Random,
-) -> (Vec<Test>, BTreeSet<&'static str>) {
-    let excluded = |name: &str| {
-        out.iter().any(|e| {
-            let fits =
-                e.row.strip_suffix('*').map_or(e.row == name, |start| name.starts_with(start));
-            e.guest == guest.name && !e.reason.is_empty() && fits
-        })
+) -> Result<(Vec<Test>, BTreeSet<&'static str>)> {
+    let isa = guest.make()?;
+    let out = exceptions.exclude.iter().filter(|e| e.guest == guest.name);
+    let excluded = |name: &str| out.clone().any(|e| !e.reason.is_empty() && fits(&e.row, name));
+    let fix = |name: &str, word: u32| {
+        let fixes = exceptions.fix.iter().filter(|f| f.guest == guest.name && !f.reason.is_empty());
+        fixes.filter(|f| fits(&f.row, name)).fold(word, |word, f| word & !f.mask | f.value)
     };
     let (mut tests, mut untested) = (Vec::new(), BTreeSet::new());
     for row in (guest.rows)() {
@@ -142,7 +175,7 @@ fn choose(
             continue;
         }
         let before = tests.len();
-        let mut goes_on = false;
+        let mut decodes = false;
         // Most words of a row can be used; some rows have conditions that few words meet.
         for _ in 0..cli.count * 20 {
             if tests.len() - before == cli.count {
@@ -150,133 +183,28 @@ fn choose(
             }
             let ones = if row.width == 16 { 0xffff } else { u32::MAX };
             let word = (row.value | random.next() as u32 & !row.mask) & ones;
+            let word = fix(row.name, word);
             let Some((name, text)) = (guest.decode)(word, row.width) else { continue };
             // Another row may come first for this word.
             if name != row.name {
                 continue;
             }
-            goes_on = true;
-            let Some(operands) = (guest.operands)(&text) else { continue };
+            decodes = true;
+            let Some(operands) = guest.prepare(&*isa, word, row.width, &text) else { continue };
             let state = (random.next() % STATES as u64) as usize;
             let line = format!(
-                "test {state}, {}, {word:#x}, {}, {}",
+                "test {state}, {}, {word:#x}, {}, {}, {}",
                 row.width,
                 operands.base.unwrap_or_default(),
-                operands.index.unwrap_or_default()
+                operands.index.unwrap_or_default(),
+                operands.landing.unwrap_or_default(),
             );
             let line = line.trim_end_matches([',', ' ']).to_string();
             tests.push(Test { chosen: Chosen { row: row.name, word, text }, state, line });
         }
-        // Rows that jump are compared as programs.
-        if tests.len() == before && goes_on {
+        if tests.len() == before && decodes {
             untested.insert(row.name);
         }
     }
-    (tests, untested)
-}
-
-/// Runs one program's worth under both and notes what differs.
-fn compare(
-    guest: &Guest,
-    cli: &Cli,
-    mut tests: Vec<Test>,
-    batch: usize,
-    random: &mut Random,
-    bad: &mut BTreeMap<&'static str, Vec<String>>,
-) -> Result<()> {
-    let states: Vec<Vec<u8>> = (0..STATES).map(|_| (guest.state)(random)).collect();
-    while !tests.is_empty() {
-        let program = cli.work.join(format!("{}-{batch}", guest.name));
-        assemble(guest, &tests, &states, &program)?;
-        let reference = output(limited(&cli.reference).args(["-cpu", "max"]).arg(&program))?;
-        let judged = output(limited(&cli.runner).arg(&program))?;
-        let size = guest.state_size;
-        for (index, test) in tests.iter().enumerate() {
-            let piece = |all: &[u8]| all.get(index * size..(index + 1) * size).map(<[u8]>::to_vec);
-            let (Some(right), Some(seen)) = (piece(&reference), piece(&judged)) else { break };
-            if right != seen {
-                let what = difference(guest, test, &states[test.state], &right, &seen);
-                bad.entry(test.chosen.row).or_default().push(what);
-            }
-        }
-        // A test that ended one of the programs takes the later ones with it: judge it, leave it out, go on.
-        let (right, seen) = (reference.len() / size, judged.len() / size);
-        let done = right.min(seen);
-        if done >= tests.len() {
-            break;
-        }
-        if right != seen {
-            let who = if seen < right { "remu" } else { "the reference" };
-            let Chosen { row, text, word, .. } = &tests[done].chosen;
-            bad.entry(row)
-                .or_default()
-                .push(format!("{text} ({word:#010x}): {who} ends the program"));
-        }
-        tests.drain(..=done);
-    }
-    Ok(())
-}
-
-/// Assembles and links a program of these tests.
-fn assemble(guest: &Guest, tests: &[Test], states: &[Vec<u8>], program: &Path) -> Result<()> {
-    let mut text = guest.frame.to_string();
-    for test in tests {
-        text.push_str(&test.line);
-        text.push('\n');
-    }
-    if guest.name == "aarch64" {
-        text.push_str("b finish\n");
-    } else {
-        text.push_str("lla x31, finish\njr x31\n");
-    }
-    text.push_str(".data\n.balign 16\nstates:\n");
-    for word in states.concat().chunks(8) {
-        let word = word.iter().rev().fold(0u64, |w, &b| w << 8 | u64::from(b));
-        let _ = writeln!(text, ".quad {word:#x}");
-    }
-    let source = program.with_extension("S");
-    fs::write(&source, text)?;
-    let mut gcc = Command::new(format!("{}-gcc", guest.triplet));
-    gcc.args(["-nostdlib", "-static", "-no-pie", "-o"]).arg(program).arg(&source);
-    let out =
-        gcc.output().context("cannot start the cross compiler; `cargo xtask setup` installs it")?;
-    if !out.status.success() {
-        bail!("assembling {} failed:\n{}", source.display(), String::from_utf8_lossy(&out.stderr));
-    }
-    Ok(())
-}
-
-/// A command that is killed when it hangs; what it wrote until then still counts.
-fn limited(program: &Path) -> Command {
-    let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", "60"]).arg(program);
-    command
-}
-
-/// Standard output of a program, however it ends.
-fn output(command: &mut Command) -> Result<Vec<u8>> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let out =
-        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
-    Ok(out.stdout)
-}
-
-/// A test and the first parts of the state in which the results differ.
-fn difference(guest: &Guest, test: &Test, start: &[u8], right: &[u8], seen: &[u8]) -> String {
-    let mut text = format!("{} ({:#010x})", test.chosen.text, test.chosen.word);
-    let differing = (0..right.len()).step_by(8).filter(|&at| right[at..at + 8] != seen[at..at + 8]);
-    let show = |bytes: &[u8], at: usize| {
-        bytes[at..at + 8].iter().rev().map(|b| format!("{b:02x}")).collect::<String>()
-    };
-    for at in differing.take(3) {
-        let part = (guest.part)(at);
-        let _ = write!(
-            text,
-            "; {part}: expected {}, got {}, was {}",
-            show(right, at),
-            show(seen, at),
-            show(start, at)
-        );
-    }
-    text
+    Ok((tests, untested))
 }

@@ -4,7 +4,7 @@
 pub(crate) struct Random(pub(crate) u64);
 
 /// Doubles, pairs of singles and halves with a special meaning, as bits.
-const DOUBLES: [u64; 12] = [
+const DOUBLES: [u64; 14] = [
     0,
     1 << 63,
     0x3ff0_0000_0000_0000,
@@ -17,8 +17,10 @@ const DOUBLES: [u64; 12] = [
     0x0010_0000_0000_0000,
     0x7fef_ffff_ffff_ffff,
     0x43e0_0000_0000_0000,
+    0x3fef_ffff_ffff_ffff,
+    0x000f_ffff_ffff_ffff,
 ];
-const SINGLES: [u32; 12] = [
+const SINGLES: [u32; 14] = [
     0,
     1 << 31,
     0x3f80_0000,
@@ -31,6 +33,8 @@ const SINGLES: [u32; 12] = [
     0x0080_0000,
     0x7f7f_ffff,
     0x4f00_0000,
+    0x3f7f_ffff,
+    0x007f_ffff,
 ];
 const HALVES: [u16; 10] = [0, 0x8000, 0x3c00, 0xbe00, 0x7c00, 0xfc00, 0x7e00, 0xfd01, 1, 0x7bff];
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-/// `$REMU_CACHE`, else `$XDG_CACHE_HOME/remu`, else `~/.cache/remu`; made when missing.
+/// `$REMU_TEST_CACHE`, else `$XDG_CACHE_HOME/remu`, else `~/.cache/remu`; made when missing.
 pub(crate) fn root() -> Result<PathBuf> {
-    let dir = match (std::env::var_os("REMU_CACHE"), std::env::var_os("XDG_CACHE_HOME")) {
+    let dir = match (std::env::var_os("REMU_TEST_CACHE"), std::env::var_os("XDG_CACHE_HOME")) {
         (Some(own), _) => PathBuf::from(own),
         (None, Some(xdg)) => PathBuf::from(xdg).join("remu"),
         (None, None) => {
-            let home = std::env::var_os("HOME").context("neither REMU_CACHE nor HOME is set")?;
+            let home =
+                std::env::var_os("HOME").context("neither REMU_TEST_CACHE nor HOME is set")?;
             PathBuf::from(home).join(".cache/remu")
         }
     };

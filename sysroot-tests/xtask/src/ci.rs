@@ -109,7 +109,7 @@ fn build() -> Result<()> {
 }
 
 fn differential() -> Result<()> {
-    every_guest(|guest| direct::differential(guest, 20, 1, None))
+    every_guest(|guest| direct::differential(guest, 200, 1, None))
 }
 
 /// Calls `check` for each guest, also after one has failed.

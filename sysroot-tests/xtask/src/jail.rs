@@ -86,11 +86,13 @@ struct Report {
 pub(crate) fn run(spec: &Spec, stdin: &[u8], limit: Duration) -> Result<Outcome> {
     let spec_file = spec.report.with_extension("spec");
     fs::write(&spec_file, serde_json::to_vec(spec)?)?;
-    // Niceness and ignored signals of whoever started the checks must not show
+    // Niceness, ignored signals and open files of whoever started the checks must not show
     // in what the programs print.
-    let plain = "renice -n 0 $$ >/dev/null 2>&1; exec env --default-signal \"$@\"";
-    let mut child = Command::new("sh")
-        .args(["-c", plain, "sh"])
+    let plain = "renice -n 0 $$ >/dev/null 2>&1; \
+        for f in /proc/$$/fd/*; do f=${f##*/}; if ((f > 2)); then exec {f}>&-; fi; done; \
+        exec env --default-signal \"$@\"";
+    let mut child = Command::new("bash")
+        .args(["-c", plain, "bash"])
         .arg(std::env::current_exe()?)
         .arg("jail-outer")
         .arg(&spec_file)

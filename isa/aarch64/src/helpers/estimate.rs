@@ -105,15 +105,15 @@ fn estimate(bits: u64, which: u64, fpcr: u64) -> (u64, u64) {
         let nan = if fpcr >> 25 & 1 == 1 { p.default_nan() } else { bits | quiet };
         return (nan, raised);
     }
-    if kind == EXPONENT {
-        let e = if p.exponent == 0 { p.max - 1 } else { p.max & !p.exponent };
-        return (p.pack(p.sign, e, 0), 0);
-    }
     let flush = fpcr >> if size == 1 { 19 } else { 24 } & 1 == 1;
     let mut raised = 0;
     if flush && p.exponent == 0 && p.fraction != 0 {
         p.fraction = 0;
         raised = if size == 1 { 0 } else { INPUT_DENORMAL };
+    }
+    if kind == EXPONENT {
+        let e = if p.exponent == 0 { p.max - 1 } else { p.max & !p.exponent };
+        return (p.pack(p.sign, e, 0), raised);
     }
     if p.exponent == 0 && p.fraction == 0 {
         return (p.pack(p.sign, p.max, 0), raised | DIVIDE);

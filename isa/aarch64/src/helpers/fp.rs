@@ -43,9 +43,12 @@ pub(crate) extern "C" fn bfcvt(_: *mut u8, a: u64, b: u64, _: u64) -> u64 {
     u64::from(sign >> 16 | r) | flags << 32
 }
 
-/// FJCVTZS: `a` holds the double's bits. Bit 32 of the result: the conversion
+/// FJCVTZS: `a` holds the double's bits, `b` FPCR. Bit 32 of the result: the conversion
 /// was exact (and not of -0); from bit 33: the flags. DDI 0487, `FPToFixedJS`.
-pub(crate) extern "C" fn fjcvtzs(_: *mut u8, a: u64, _: u64, _: u64) -> u64 {
+pub(crate) extern "C" fn fjcvtzs(_: *mut u8, a: u64, b: u64, _: u64) -> u64 {
+    if b >> 24 & 1 == 1 && f64::from_bits(a).is_subnormal() {
+        return INPUT_DENORMAL << 33;
+    }
     let x = f64::from_bits(a);
     let truncated = x.trunc();
     // The low 32 bits of the integer, for any exponent.
@@ -74,7 +77,10 @@ mod tests {
     use super::*;
 
     fn js(x: f64) -> (i32, bool, u64) {
-        let r = fjcvtzs(core::ptr::null_mut(), x.to_bits(), 0, 0);
+        js_with(x, 0)
+    }
+    fn js_with(x: f64, fpcr: u64) -> (i32, bool, u64) {
+        let r = fjcvtzs(core::ptr::null_mut(), x.to_bits(), fpcr, 0);
         (r as i32, r >> 32 & 1 == 1, r >> 33)
     }
 
@@ -89,6 +95,8 @@ mod tests {
         assert_eq!(js(f64::NAN), (0, false, INVALID));
         assert_eq!(js(1e300), (0, false, INVALID));
         assert_eq!(js(5e-324), (0, false, INEXACT));
+        assert_eq!(js_with(5e-324, 1 << 24), (0, false, INPUT_DENORMAL));
+        assert_eq!(js_with(-0.5, 1 << 24), (0, false, INEXACT));
     }
 
     #[test]

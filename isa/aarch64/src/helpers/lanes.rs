@@ -40,8 +40,9 @@ fn signed(v: u128, size: u32, i: u32) -> i64 {
 /// that it did. DDI 0487, SQSHL (register) and its kin.
 fn shift_lane(x: i128, n: i32, bits: u32, to_signed: bool, round: bool) -> (u64, bool) {
     let shifted = if n >= 0 {
-        // Beyond the width everything but zero saturates.
-        if n as u32 > bits { x.signum() << 100 } else { x << n }
+        // What does not fit here saturates in any lane.
+        let fits = x.unsigned_abs().leading_zeros() > n as u32 + 1;
+        if fits { x << n } else { x.signum() << 100 }
     } else {
         let n = (-n).min(120);
         let rounding = if round { 1i128 << (n - 1) } else { 0 };
@@ -138,6 +139,11 @@ mod tests {
         assert_eq!(shift_lane(-3, -1, 8, true, true), (-1i64 as u64, false));
         assert_eq!(shift_lane(-3, 1, 8, false, false), (0, true));
         assert_eq!(shift_lane(5, -128, 64, true, true), (0, false));
+        for n in [63, 64, 65, 127] {
+            let all = i128::from(u64::MAX);
+            assert_eq!(shift_lane(all, n, 64, false, false), (u64::MAX, true));
+            assert_eq!(shift_lane(0, n, 64, false, false), (0, false));
+        }
     }
 
     #[test]

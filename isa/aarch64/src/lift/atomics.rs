@@ -6,11 +6,11 @@
 //! monitor. A value that changed and changed back goes unseen, which the
 //! architecture's users cannot rely on either way.
 
-use remu_isa::ir::{Addr, Cond, Lane, MemOp, Order, RmwOp, Type, Val};
+use remu_isa::ir::{Addr, Cond, ExitKind, Lane, MemOp, Order, RmwOp, Type, Val};
 
 use super::{Lift, Regs, access, int, ordered};
 use crate::decode::args;
-use crate::state::slots;
+use crate::state::{EXIT_INFO, slots};
 
 fn exclusive(sz: u8, a: args::Ex) -> Addr {
     ordered(sz, if a.rel == 1 { Order::SeqCst } else { Order::Relaxed })
@@ -105,20 +105,28 @@ pub fn stllr(l: &Lift, a: args::Ord) {
     store(l, a, Order::Release);
 }
 
-/// FEAT_LSE2 lets these be unaligned inside 16 bytes.
-fn at(a: args::Ordimm, order: Order) -> Addr {
+/// FEAT_LSE2 lets these be unaligned inside 16 bytes; SCTLR_EL1.nAA is 0 under
+/// Linux, so that others fault (DDI 0487, B2.2, "Alignment of data accesses").
+fn at(l: &Lift, a: args::Ordimm, order: Order) -> Addr {
+    if a.sz > 0 {
+        let addr = l.add_imm(l.xsp(a.rn), i64::from(a.imm));
+        let last = l.c64(16 - (1 << a.sz));
+        let crosses = l.icmp(l.and(addr, l.c64(15)), last, Cond::Gtu);
+        l.set(EXIT_INFO[0], addr);
+        l.exit_if(crosses, ExitKind::Misaligned, l.pc());
+    }
     Addr { mem: MemOp::unsigned(a.sz), disp: a.imm, scale: 0, order }
 }
 /// STLUR.
 pub fn stlur(l: &Lift, a: args::Ordimm) {
-    l.store(l.xsp(a.rn), l.r(a.rt, u8::from(a.sz == 3)), at(a, Order::SeqCst));
+    l.store(l.xsp(a.rn), l.r(a.rt, u8::from(a.sz == 3)), at(l, a, Order::SeqCst));
 }
 /// LDAPUR.
 pub fn ldapur(l: &Lift, a: args::Ordimm) {
-    l.set_r(a.rt, l.load(l.xsp(a.rn), access(a.sz), at(a, Order::Acquire)));
+    l.set_r(a.rt, l.load(l.xsp(a.rn), access(a.sz), at(l, a, Order::Acquire)));
 }
 fn ldapurs(l: &Lift, a: args::Ordimm, t: Type) {
-    let p = at(a, Order::Acquire);
+    let p = at(l, a, Order::Acquire);
     l.set_r(a.rt, l.load(l.xsp(a.rn), t, Addr { mem: p.mem.sign(), ..p }));
 }
 /// LDAPURSB, LDAPURSH, LDAPURSW to 64 bits.
@@ -131,11 +139,11 @@ pub fn ldapursw(l: &Lift, a: args::Ordimm) {
 }
 /// STLUR (SIMD&FP).
 pub fn stlurv(l: &Lift, a: args::Ordimm) {
-    super::ldst::store_simd(l, l.xsp(a.rn), at(a, Order::SeqCst), a.rt);
+    super::ldst::store_simd(l, l.xsp(a.rn), at(l, a, Order::SeqCst), a.rt);
 }
 /// LDAPUR (SIMD&FP).
 pub fn ldapurv(l: &Lift, a: args::Ordimm) {
-    l.set_v(a.rt, super::ldst::load_simd(l, l.xsp(a.rn), at(a, Order::Acquire)));
+    l.set_v(a.rt, super::ldst::load_simd(l, l.xsp(a.rn), at(l, a, Order::Acquire)));
 }
 /// STILP.
 pub fn stilp(l: &Lift, a: args::Opair) {

@@ -304,7 +304,8 @@ pub fn ucvtf_fix(l: &Lift, a: args::Fix) {
 const FJCVTZS: Helper = Helper { name: "a64_fjcvtzs", func: fp::fjcvtzs, writes_state: false };
 /// FJCVTZS: the low 32 bits of the integer; Z says that nothing was lost.
 pub fn fjcvtzs(l: &Lift, a: args::Fi) {
-    let r = l.helper(FJCVTZS, &[l.lane(l.v(a.rn), Lane::D, 0)]);
+    let fpcr = l.zext(l.get(slots::fpcr(0)));
+    let r = l.helper(FJCVTZS, &[l.lane(l.v(a.rn), Lane::D, 0), fpcr]);
     let more = l.trunc(l.shr_imm(r, 32));
     l.or_fpstat(l.shr_imm(more, 1));
     let exact = l.icmp(more, l.c32(1), Cond::TstNe);

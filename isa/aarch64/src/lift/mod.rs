@@ -12,6 +12,7 @@ pub mod branch_sys;
 pub mod crypto;
 pub mod dp_imm;
 pub mod dp_reg;
+pub(crate) mod flush;
 pub mod fp_scalar;
 pub(crate) mod lanes;
 pub mod ldst;

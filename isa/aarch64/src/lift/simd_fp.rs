@@ -5,12 +5,14 @@
 
 use remu_isa::ir::{Cond, FCond, FpInt, Lane, Rm, Type, Val};
 
+use super::flush::flushed;
 use super::lanes::{
     count, filled, finish, flane, from_floats, ftype, half, lane, pairs, repeat, set, set_narrow,
 };
 use super::{Lift, Regs, rmode};
 use crate::decode::args;
 use crate::helpers::estimate;
+use crate::isa::KEY_FZ16;
 
 /// Bits of 1.0 shifted up by `n` exponents: 2^n.
 fn power(size: u8, n: u64) -> u64 {
@@ -105,6 +107,7 @@ pub(crate) fn multiply(l: &Lift, q: u8, size: u8, rd: u8, x: Val, y: Val, how: M
     let p = l.fp().lanes(e);
     let v = match (how, q) {
         (Multiply::Extended, _) => {
+            let (x, y) = (flushed(l, q, size, x), flushed(l, q, size, y));
             let special = infinity_by_zero(l, x, y, size);
             let sign = repeat(l, size, 1 << ((8 << size) - 1));
             let two = l.vor(l.vand(l.vxor(x, y), sign), repeat(l, size, power(size, 1)));
@@ -145,6 +148,7 @@ pub fn fmls(l: &Lift, a: args::Vvv) {
 /// Newton-Raphson steps: `base - x * y` with infinity times zero as zero.
 fn step(l: &Lift, a: args::Vvv, x: Val, y: Val, base: f64) -> Val {
     let e = lane(a.size);
+    let (x, y) = (flushed(l, a.q, a.size, x), flushed(l, a.q, a.size, y));
     let special = infinity_by_zero(l, x, y, a.size);
     let (x, y) = (l.vfneg(l.vandc(x, special), e), l.vandc(y, special));
     let base = repeat(l, a.size, constant(a.size, base));
@@ -505,10 +509,12 @@ pub fn ursqrte(l: &Lift, a: args::Vv) {
 /// A half as a single, as `FPMulAddH` unpacks it: a NaN stays signalling, and
 /// FPCR.FZ16, which conversions ignore, flushes denormals.
 fn single(l: &Lift, h: Val) -> Val {
-    let fz16 = l.and(l.get(crate::state::slots::fpcr(0)), l.c32(1 << 19));
-    let tiny = l.icmp(h, l.c32(0x7c00), Cond::TstEq);
-    let flush = l.band(tiny, l.icmp(fz16, l.c32(0), Cond::Ne));
-    let h = l.movcond(flush, l.and(h, l.c32(0x8000)), h);
+    let h = if l.key().0 & KEY_FZ16 != 0 {
+        let tiny = l.icmp(h, l.c32(0x7c00), Cond::TstEq);
+        l.movcond(tiny, l.and(h, l.c32(0x8000)), h)
+    } else {
+        h
+    };
     let nan = l.icmp(l.and(h, l.c32(0x7fff)), l.c32(0x7c00), Cond::Gtu);
     let number = l.bitcast(l.movcond(nan, l.c32(0), h), Type::F16);
     let sign = l.shl_imm(l.and(h, l.c32(0x8000)), 16);

@@ -39,6 +39,8 @@ pub(super) struct Value {
     pub(super) target: Host,
     /// For an I32 in a register: bits 63:32 are known to be zero.
     pub(super) zero_high: bool,
+    /// For a vector register: its bytes from this one on are known to be zero.
+    pub(super) zero_from: u8,
 }
 
 impl Value {
@@ -50,6 +52,7 @@ impl Value {
         home: NOBODY,
         target: NO_HOST,
         zero_high: false,
+        zero_from: 16,
     };
 }
 

@@ -183,8 +183,12 @@ impl<'a> CodeBuf<'a> {
         Some(self.jumps.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
     }
     fn rel32(&mut self, l: Label) {
+        self.rel32_before(l, 0);
+    }
+    /// The displacement, with `n` more bytes of the instruction behind it.
+    fn rel32_before(&mut self, l: Label, n: u32) {
         self.jumps.fixups.push((self.pos as u32, l));
-        self.d(0);
+        self.d(0u32.wrapping_sub(n));
     }
     /// Resolves every jump to a label. All labels must be bound.
     pub(crate) fn fix(&mut self) {
@@ -192,7 +196,9 @@ impl<'a> CodeBuf<'a> {
             let to = self.jumps.labels[l.0 as usize];
             debug_assert_ne!(to, UNBOUND, "label not bound");
             if let Some(p) = self.buf.get_mut(at as usize..at as usize + 4) {
-                p.copy_from_slice(&to.wrapping_sub(at + 4).to_le_bytes());
+                let behind = p.as_ref().try_into().map_or(0, u32::from_le_bytes);
+                let rel = to.wrapping_sub(at + 4).wrapping_add(behind);
+                p.copy_from_slice(&rel.to_le_bytes());
             }
         }
         self.jumps.fixups.clear();
@@ -261,6 +267,11 @@ impl<'a> CodeBuf<'a> {
         self.modrm(reg, rm);
     }
 
+    /// Makes the next instruction's operands 16 bits wide.
+    pub(crate) fn operand_size(&mut self) {
+        self.b(0x66);
+    }
+
     /// VEX instruction, 128-bit or scalar (L = 0) unless `l` is set. `op`: bits
     /// 7:0 opcode, 9:8 pp (0 none, 1 66, 2 F3, 3 F2), 13:12 map (1 0F, 2 0F38,
     /// 3 0F3A), bit 15 W.
@@ -282,13 +293,22 @@ impl<'a> CodeBuf<'a> {
     }
     /// VEX instruction with the operand `[rip + label]`; no immediate.
     pub(crate) fn vex_rip(&mut self, op: u32, reg: u8, v: u8, l: Label) {
+        self.vex_rip_head(op, reg, v);
+        self.rel32(l);
+    }
+    /// The same with an immediate.
+    pub(crate) fn vex_rip_imm(&mut self, op: u32, reg: u8, v: u8, l: Label, imm: u8) {
+        self.vex_rip_head(op, reg, v);
+        self.rel32_before(l, 1);
+        self.b(imm);
+    }
+    fn vex_rip_head(&mut self, op: u32, reg: u8, v: u8) {
         let (pp, map, w) = (op >> 8 & 3, op >> 12 & 3, op >> 15 & 1);
         self.b(0xc4);
         self.b((!(reg >> 3) & 1) << 7 | 0x60 | map as u8);
         self.b((w << 7) as u8 | (!v & 15) << 3 | pp as u8);
         self.b(op as u8);
         self.b((reg & 7) << 3 | 5);
-        self.rel32(l);
     }
     pub(crate) fn vex_imm(&mut self, op: u32, reg: u8, v: u8, rm: Rm, imm: u8) {
         self.vex(op, reg, v, rm);

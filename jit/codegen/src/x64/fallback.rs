@@ -25,6 +25,28 @@ pub(super) fn inst_bytes(i: &Inst) -> [u8; 16] {
 impl Compiler<'_> {
     /// Lowers any pure op by calling the evaluator.
     pub(super) fn fallback(&mut self, id: u16, i: &Inst) {
+        self.store_operands(i);
+        self.done_all(i);
+        // Operand types are not in the instruction: the evaluator takes the
+        // first operand's from a spare field.
+        self.call_evaluator(&self.with_operand_type(i));
+        let d = self.dest(id, None);
+        let m = Rm::M(at(RBP, self.lay.fallback()));
+        if d >= X {
+            self.a.vex(MOVUPS, d - X, 0, m);
+        } else {
+            self.a.op(W::Q, 0x8b, d, m, false);
+        }
+        self.vals[usize::from(id)].zero_high = true;
+        self.finish(id, d);
+    }
+    /// Raises the floating-point flags of a comparison, whose outcome the host
+    /// gets right where it is used.
+    pub(super) fn evaluate_flags(&mut self, i: &Inst) {
+        self.store_operands(i);
+        self.call_evaluator(&self.with_operand_type(i));
+    }
+    fn store_operands(&mut self, i: &Inst) {
         self.out.fallbacks += 1;
         for n in 0..i.op.arity() {
             let root = self.root(i.args[n]);
@@ -50,19 +72,6 @@ impl Compiler<'_> {
                 self.a.st_imm(W::Q, hi, 0);
             }
         }
-        self.done_all(i);
-        // Operand types are not in the instruction: the evaluator takes the
-        // first operand's from a spare field.
-        self.call_evaluator(&self.with_operand_type(i));
-        let d = self.dest(id, None);
-        let m = Rm::M(at(RBP, self.lay.fallback()));
-        if d >= X {
-            self.a.vex(MOVUPS, d - X, 0, m);
-        } else {
-            self.a.op(W::Q, 0x8b, d, m, false);
-        }
-        self.vals[usize::from(id)].zero_high = true;
-        self.finish(id, d);
     }
     /// The instruction as the evaluator wants it: `args[0]` replaced by the
     /// number of the first operand's type.
@@ -125,6 +134,7 @@ impl Compiler<'_> {
                 let d = self.dest(id, None);
                 let op = if i.ty == Type::F64 { MOVQ_X_R } else { super::vector::MOVD_X_R };
                 self.a.vex(op, d - X, 0, Rm::R(s));
+                self.vals[usize::from(id)].zero_from = i.ty.bytes() as u8;
                 self.finish(id, d);
             }
             (Type::F32 | Type::F64, Type::I32 | Type::I64) => {

@@ -3,10 +3,11 @@
 
 use remu_ir::{FCond, FlagCond, Fp, FpInt, Inst, NanRule, Op, Rm as Round, Type};
 
+use super::alloc::Loc;
 use super::enc::{Alu, Label, RAX, RBP, RCX, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use super::truth::Truth;
-use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, XORPS};
+use super::vector::{INSERTPS, MOVAPS, MOVD_R_X, MOVQ_R_X, MOVQ_X, MOVSD, XORPS};
 use super::{Host, X, XT};
 use crate::Layout;
 
@@ -14,6 +15,7 @@ use crate::Layout;
 fn prefix(t: Type) -> u32 {
     if t == Type::F64 { 0x300 } else { 0x200 }
 }
+const ORPS: u32 = 0x1056;
 const SQRT: u32 = 0x1051;
 const UCOMIS: u32 = 0x102e;
 const COMIS: u32 = 0x102f;
@@ -50,6 +52,14 @@ fn default_nan(t: Type) -> u64 {
     if t == Type::F64 { NAN64 } else { NAN32 }
 }
 
+/// Whether an op finds underflow otherwise than the host: Arm does before
+/// rounding. Sums that are denormal are exact.
+pub(super) fn tiny_before_rounding(i: &Inst) -> bool {
+    let narrows = i.op == Op::fcvt && i.ty == Type::F32;
+    let ops = matches!(i.op, Op::fmul | Op::fdiv | Op::fma | Op::vfmul | Op::vfdiv | Op::vfma);
+    matches!(Fp::from_u8(i.aux).nan, NanRule::Arm | NanRule::ArmDefault) && (ops || narrows)
+}
+
 impl Compiler<'_> {
     /// Lowers a scalar floating-point op; false if it has no rule here.
     pub(super) fn float_op(&mut self, id: u16, i: &Inst) -> bool {
@@ -69,6 +79,7 @@ impl Compiler<'_> {
             Op::fcvt => self.fcvt(id, i, from),
             Op::fcvt_int => self.float_to_int(id, i, from),
             Op::fcvt_s | Op::fcvt_u => self.int_to_float(id, i, from),
+            Op::fscalb_s | Op::fscalb_u => self.scaled_to_float(id, i, from),
             Op::fround | Op::froundx => self.round(id, i),
             Op::bitcast => self.bitcast(id, i),
             Op::fbox if from == Type::F32 => {
@@ -96,9 +107,16 @@ impl Compiler<'_> {
                 true
             }
             Op::vfromf => {
+                let bytes = from.bytes() as u8;
+                let v = *self.val(i.args[0]);
+                if v.zero_from <= bytes && matches!(v.loc, Loc::Reg(_)) {
+                    self.alias(id, i.args[0]);
+                    return true;
+                }
                 let s = self.reg(i.args[0]);
                 self.done_all(i);
-                let d = self.dest(id, None);
+                let d = self.dest(id, Some(X + s));
+                self.vals[usize::from(id)].zero_from = bytes;
                 if from == Type::F64 {
                     self.a.vex(MOVQ_X, d - X, 0, Rm::R(s));
                 } else {
@@ -139,14 +157,6 @@ impl Compiler<'_> {
     fn default_rule(i: &Inst) -> bool {
         matches!(Fp::from_u8(i.aux).nan, NanRule::Default | NanRule::ArmDefault)
     }
-    /// Whether the least normal number may be a result that was tiny before it
-    /// was rounded: Arm raises underflow then, the host does not. Sums are
-    /// exact where they are tiny.
-    fn rounds_up_to_normal(&self, i: &Inst) -> bool {
-        let arm = matches!(Fp::from_u8(i.aux).nan, NanRule::Arm | NanRule::ArmDefault);
-        let narrows = i.op == Op::fcvt && i.ty.bytes() < self.inst(i.args[0]).ty.bytes();
-        arm && (narrows || matches!(i.op, Op::fmul | Op::fdiv | Op::fma))
-    }
     fn detour(&mut self, c: u8) -> (Label, Label) {
         let (label, back) = (self.a.label(), self.a.label());
         self.a.jcc(c, label);
@@ -162,25 +172,34 @@ impl Compiler<'_> {
         if rule == NanRule::X86 {
             return;
         }
-        let late = self.rounds_up_to_normal(i);
-        let (label, back) = if late {
-            // Unordered counts as equal.
+        if tiny_before_rounding(i) {
+            // The host calls a number tiny after rounding it: they differ only
+            // where the result is the least normal number. A NaN is "equal".
             let double = i.ty == Type::F64;
+            let t = if r == XT { self.scratch(true) - X } else { XT };
             let (abs, least) =
                 (self.constant(magnitude(double)), self.constant(least_normal(double)));
-            self.a.vex_rip(super::vector::ANDPS, XT, r, abs);
-            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, XT, 0, least);
-            self.detour(cc::E)
-        } else {
-            self.ucomis(i.ty, r, r);
-            self.detour(cc::P)
-        };
-        if Self::default_rule(i) && !exact && !late {
+            self.a.vex_rip(super::vector::ANDPS, t, r, abs);
+            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, t, 0, least);
+            let (label, back) = self.detour(cc::E);
+            self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
+            self.a.bind(back);
+            return;
+        }
+        self.ucomis(i.ty, r, r);
+        let (label, back) = self.detour(cc::P);
+        if Self::default_rule(i) && !exact {
             self.cold.push(Cold::Nan { label, back, value: default_nan(i.ty), to: r });
         } else {
             self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
         }
         self.a.bind(back);
+    }
+    /// From which byte on an operand's register is known to be zero. What an
+    /// operation keeps of its first operand's upper part is its result's.
+    fn zero_from(&mut self, id: u16) -> u8 {
+        let own = self.inst(id).ty.bytes() as u8;
+        self.val(id).zero_from.max(own)
     }
     /// The registers of up to three operands.
     fn operand_regs(&mut self, i: &Inst) -> [Host; 3] {
@@ -208,11 +227,16 @@ impl Compiler<'_> {
                 Op::fsub => 0x105c,
                 _ => 0x105e,
             };
+        let commutes = matches!(i.op, Op::fadd | Op::fmul);
+        let (x, y) = (self.zero_from(i.args[0]), self.zero_from(i.args[1]));
+        let swap = commutes && y < x && Fp::from_u8(i.aux).nan != NanRule::X86;
+        self.vals[usize::from(id)].zero_from = if swap { y } else { x };
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
         let r = Self::target_or_temp(d, &regs);
-        self.a.vex(op, r, regs[0] - X, Rm::R(regs[1] - X));
+        let (first, second) = if swap { (regs[1], regs[0]) } else { (regs[0], regs[1]) };
+        self.a.vex(op, r, first - X, Rm::R(second - X));
         self.fix_nan(i, r, regs, false);
         self.copy(d, X + r, i.ty);
         self.finish(id, d);
@@ -222,6 +246,7 @@ impl Compiler<'_> {
         if !Self::dynamic(i) {
             return false;
         }
+        self.vals[usize::from(id)].zero_from = self.zero_from(i.args[0]);
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
@@ -237,6 +262,7 @@ impl Compiler<'_> {
             return false;
         }
         let w = if i.ty == Type::F64 { 0x8000 } else { 0 };
+        self.vals[usize::from(id)].zero_from = self.zero_from(i.args[0]);
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
@@ -252,6 +278,7 @@ impl Compiler<'_> {
     /// Ordered, unequal operands: the host's minimum is right. The rest is cold.
     fn fminmax(&mut self, id: u16, i: &Inst) -> bool {
         let min = matches!(i.op, Op::fmin | Op::fminnm);
+        self.vals[usize::from(id)].zero_from = self.zero_from(i.args[0]);
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
@@ -272,6 +299,9 @@ impl Compiler<'_> {
         true
     }
     fn sign(&mut self, id: u16, i: &Inst) {
+        let own = i.ty.bytes() as u8;
+        self.vals[usize::from(id)].zero_from =
+            if i.op == Op::fabs { own } else { self.zero_from(i.args[0]) };
         let s = self.reg(i.args[0]);
         self.done_all(i);
         let d = self.dest(id, Some(X + s));
@@ -283,8 +313,8 @@ impl Compiler<'_> {
             (false, true) => 1 << 31,
             (false, false) => 0x7fff_ffff,
         };
-        let bits = self.constant(bits.into());
-        self.a.vex_rip(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, bits);
+        let mask = self.constant(bits.into());
+        self.a.vex_rip(if neg { XORPS } else { super::vector::ANDPS }, d - X, s, mask);
         self.finish(id, d);
     }
 
@@ -296,10 +326,11 @@ impl Compiler<'_> {
         self.done_all(i);
         let d = self.dest(id, None);
         let r = Self::target_or_temp(d, &regs);
+        self.vals[usize::from(id)].zero_from = i.ty.bytes() as u8;
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
         // Arm keeps a NaN's sign and upper payload, as the host does.
-        if Self::default_rule(i) || self.rounds_up_to_normal(i) {
+        if Self::default_rule(i) || tiny_before_rounding(i) {
             self.fix_nan(i, r, regs, false);
         }
         self.copy(d, X + r, i.ty);
@@ -319,8 +350,13 @@ impl Compiler<'_> {
         }
     }
     fn round(&mut self, id: u16, i: &Inst) -> bool {
+        if Fp::from_u8(i.aux).rm == Round::Na && i.op == Op::fround {
+            self.round_away(id, i);
+            return true;
+        }
         let Some(imm) = Self::round_imm(Fp::from_u8(i.aux).rm) else { return false };
         let imm = if i.op == Op::fround { imm | 8 } else { imm };
+        self.vals[usize::from(id)].zero_from = self.zero_from(i.args[0]);
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
@@ -333,9 +369,99 @@ impl Compiler<'_> {
         true
     }
 
+    /// Halves away from zero: what truncation leaves is doubled and truncated
+    /// again. Numbers that have no fraction, infinities and NaNs are for the
+    /// evaluator; all steps for others are exact.
+    fn round_away(&mut self, id: u16, i: &Inst) {
+        let double = i.ty == Type::F64;
+        let (t, s) = (self.scratch(true) - X, self.reg(i.args[0]));
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let (label, back) = (self.a.label(), self.a.label());
+        let pp = if double { 0x300 } else { 0x200 };
+        let round = ROUNDSS + u32::from(double);
+        let abs = self.constant(magnitude(double));
+        let whole = self.constant(if double { 0x4330_0000_0000_0000 } else { 0x4b00_0000 });
+        self.a.vex_rip(super::vector::ANDPS, XT, s, abs);
+        self.a.vex_rip(MOVSD, t, 0, whole);
+        self.ucomis(i.ty, t, XT);
+        self.a.jcc(cc::BE, label);
+        self.a.vex_imm(round, t, s, Rm::R(s), 11);
+        self.a.vex(0x105c | pp, XT, s, Rm::R(t));
+        self.a.vex(0x1058 | pp, XT, XT, Rm::R(XT));
+        self.a.vex_imm(round, XT, XT, Rm::R(XT), 11);
+        self.a.vex(0x1058 | pp, t, t, Rm::R(XT));
+        // A zero keeps the operand's sign.
+        self.a.vex_rip(super::vector::ANDPS, t, t, abs);
+        let sign = self.constant(!magnitude(double));
+        self.a.vex_rip(super::vector::ANDPS, XT, s, sign);
+        self.a.vex(ORPS, d - X, t, Rm::R(XT));
+        self.cold.push(Cold::Eval { label, back, inst: *i, operands: [X + s, 0, 0], to: d });
+        self.a.bind(back);
+        self.finish(id, d);
+    }
+
+    /// To a signed integer, halves away from zero: the truncated one plus the
+    /// truncated double of the fraction.
+    fn float_to_int_away(&mut self, id: u16, i: &Inst, from: Type) {
+        let w = if i.ty == Type::I64 { W::Q } else { W::D };
+        let wide = if w == W::Q { 0x8000 } else { 0 };
+        let s = self.reg(i.args[0]);
+        let t = self.scratch(false);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let (label, back) = (self.a.label(), self.a.label());
+        let pp = prefix(from);
+        self.a.vex(0x102c | pp | wide, RAX, 0, Rm::R(s));
+        // The host's "indefinite" is the smallest integer.
+        self.a.alu_imm(Alu::Cmp, w, Rm::R(RAX), 1);
+        self.a.jcc(cc::O, label);
+        self.a.vex_imm(ROUNDSS + u32::from(from == Type::F64), XT, s, Rm::R(s), 11);
+        self.a.vex(0x105c | pp, XT, s, Rm::R(XT));
+        self.a.vex(0x1058 | pp, XT, XT, Rm::R(XT));
+        self.a.vex(0x102c | pp | wide, t, 0, Rm::R(XT));
+        self.a.alu(Alu::Add, w, RAX, Rm::R(t));
+        self.a.jcc(cc::O, label);
+        self.cold.push(Cold::Eval { label, back, inst: *i, operands: [X + s, 0, 0], to: RAX });
+        self.a.bind(back);
+        self.a.mov(w, d, RAX);
+        self.vals[usize::from(id)].zero_high = true;
+        self.finish(id, d);
+    }
+
+    /// From a fixed-point number: the integer, then a power of two, which is exact.
+    fn scaled_to_float(&mut self, id: u16, i: &Inst, from: Type) -> bool {
+        let Some(n) = self.const_of(i.args[1]).filter(|&n| n <= 64) else { return false };
+        if !Self::dynamic(i) || (i.op == Op::fscalb_u && from == Type::I64) {
+            return false;
+        }
+        let s = self.reg(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let r = d - X;
+        let (mut src, mut wide) = (s, from == Type::I64);
+        if i.op == Op::fscalb_u {
+            self.a.op(W::D, 0x8b, RAX, Rm::R(s), false);
+            (src, wide) = (RAX, true);
+        }
+        let scale = if i.ty == Type::F64 { (1023 - n) << 52 } else { (127 - n) << 23 };
+        let scale = self.constant(scale.into());
+        self.a.vex(XORPS, r, r, Rm::R(r));
+        self.a.vex(0x102a | prefix(i.ty) | if wide { 0x8000 } else { 0 }, r, r, Rm::R(src));
+        self.a.vex_rip(0x1059 | prefix(i.ty), r, r, scale);
+        self.vals[usize::from(id)].zero_from = i.ty.bytes() as u8;
+        self.finish(id, d);
+        true
+    }
+
     fn float_to_int(&mut self, id: u16, i: &Inst, from: Type) -> bool {
         let p = FpInt::of(i);
         let w = if i.ty == Type::I64 { W::Q } else { W::D };
+        // A double that rounds out of 32 bits would be called inexact.
+        if p.fp.rm == Round::Na && p.signed && (w == W::Q || from == Type::F32) {
+            self.float_to_int_away(id, i, from);
+            return true;
+        }
         let direct = matches!(p.fp.rm, Round::Tz | Round::Dyn);
         let imm = Self::round_imm(p.fp.rm);
         // Rounding first is exact only where no value out of range has a fraction.
@@ -426,6 +552,7 @@ impl Compiler<'_> {
                 wide = true;
             }
         }
+        self.vals[usize::from(id)].zero_from = i.ty.bytes() as u8;
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x102a | prefix(i.ty) | if wide { 0x8000 } else { 0 }, r, r, Rm::R(src));
         self.a.bind(back);
@@ -502,10 +629,10 @@ impl Compiler<'_> {
     }
     fn float_place(&mut self, id: u16) -> Option<Rm> {
         match self.val(id).loc {
-            super::alloc::Loc::Reg(h) => Some(Rm::R(h & 15)),
-            super::alloc::Loc::Home(off) => Some(Rm::M(at(RBP, Layout::disp(i32::from(off))))),
-            super::alloc::Loc::Spill(n) => Some(Rm::M(at(RBP, self.lay.spill(usize::from(n))))),
-            super::alloc::Loc::None => None,
+            Loc::Reg(h) => Some(Rm::R(h & 15)),
+            Loc::Home(off) => Some(Rm::M(at(RBP, Layout::disp(i32::from(off))))),
+            Loc::Spill(n) => Some(Rm::M(at(RBP, self.lay.spill(usize::from(n))))),
+            Loc::None => None,
         }
     }
     pub(super) fn float_truth(&mut self, id: u16) -> Truth {

@@ -52,6 +52,9 @@ impl Compiler<'_> {
             Op::trunc => self.alias(id, i.args[0]),
             Op::clz => self.count(id, i, 0xf300_00bd),
             Op::ctz => self.count(id, i, 0xf300_00bc),
+            Op::bitrev => self.bitrev(id, i),
+            Op::clmul | Op::clmulh => self.carry_less(id, i),
+            Op::crc32 => self.crc32(id, i),
             Op::ctpop => self.count(id, i, 0xf300_00b8),
             Op::smin | Op::smax | Op::umin | Op::umax => self.min_max(id, i),
             Op::adc | Op::sbc => {

@@ -192,8 +192,8 @@ impl<'a> Compiler<'a> {
             }
             // Uses by a value that shares the register or is computed late
             // last as long as that value.
-            let shares =
-                matches!(i.op, Op::trunc | Op::vtof) || matches!(i.ty, Type::Bool | Type::Flags);
+            let shares = matches!(i.op, Op::trunc | Op::vtof | Op::vfromf)
+                || matches!(i.ty, Type::Bool | Type::Flags);
             let reach = if shares { v.last.max(id as u16) } else { id as u16 };
             for &a in &i.args[..i.op.arity()] {
                 if let Some(v) = self.vals.get_mut(usize::from(a)) {
@@ -243,6 +243,21 @@ impl<'a> Compiler<'a> {
                     && !matches!(def.ty, Type::Bool | Type::Flags)
                 {
                     self.vals[usize::from(v)].target = h;
+                    // A float becomes the slot's vector where it is.
+                    let of = def.args[0];
+                    if def.op == Op::vfromf
+                        && of >= b.start
+                        && of >= barrier
+                        && of >= changed[key]
+                        && (old == NOBODY || self.vals[usize::from(old)].last <= of)
+                        && live.uses_of(of) == 1
+                        && !matches!(
+                            self.r.insts[usize::from(of)].op,
+                            Op::get | Op::vtof | Op::trunc
+                        )
+                    {
+                        self.vals[usize::from(of)].target = h;
+                    }
                 }
                 current[key] = v;
                 changed[key] = id;
@@ -306,6 +321,9 @@ impl<'a> Compiler<'a> {
             | Op::exit
             | Op::exit_if => self.control(&i),
             _ if self.is_deferred(id) => self.lower_deferred(id),
+            _ if self.r.soft_float && i.op.effects().has(Effects::FP_FLAGS) => {
+                self.fallback(id, &i);
+            }
             _ => {
                 let ok = self.int_op(id, &i) || self.float_op(id, &i) || self.vector_op(id, &i);
                 if !ok {

@@ -71,6 +71,7 @@ impl Compiler<'_> {
         let d = self.dest(id, None);
         self.load_from(i.ty, a.mem, d, m);
         self.vals[usize::from(id)].zero_high = true;
+        self.vals[usize::from(id)].zero_from = a.mem.bytes() as u8;
         self.finish(id, d);
     }
     fn load_from(&mut self, t: Type, mem: MemOp, d: u8, m: Mem) {

@@ -9,6 +9,7 @@
 
 mod alloc;
 mod atomic;
+mod carryless;
 mod control;
 mod enc;
 mod fallback;

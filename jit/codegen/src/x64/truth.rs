@@ -117,7 +117,9 @@ impl Compiler<'_> {
             && next.is_some_and(|n| {
                 n.args[0] == id && matches!(n.op, Op::boolint | Op::brcond | Op::movcond)
             });
-        if fp && !at_once {
+        if fp && self.r.soft_float {
+            self.evaluate_flags(&i);
+        } else if fp && !at_once {
             self.float_compare(id, false);
         }
         if unused {

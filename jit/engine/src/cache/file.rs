@@ -71,7 +71,8 @@ fn u64_at(b: &[u8], at: usize) -> u64 {
 
 /// What an index slot holds for an entry at a place in the guest's file; never 0.
 fn name(place: u64, key: u32) -> u64 {
-    let p = u128::from(place ^ u64::from(key) << 40) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+    let p = u128::from(place ^ u64::from(key) << 40)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     ((p >> 64) as u64 ^ p as u64) | 1
 }
 
@@ -281,9 +282,9 @@ pub(crate) fn append(folder: &Folder, id: Id, new: &[Vec<u8>]) -> io::Result<usi
 }
 
 /// Opens and locks a file that is still the one of that name; true where it is
-/// new and empty.
+/// new and empty. Each turn that fails is another writer's that got through.
 fn locked(folder: &Folder, name: &str) -> io::Result<(File, bool)> {
-    for _ in 0..8 {
+    for _ in 0..64 {
         let file = folder.create(name)?;
         file.lock()?;
         let own = file.metadata()?;
@@ -296,4 +297,141 @@ fn locked(folder: &Folder, name: &str) -> io::Result<(File, bool)> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests {
+    use super::super::record::{Head, Parts};
+    use super::*;
+    use remu_codegen::{Link, Reloc, RelocKind};
+
+    const ID: Id = Id { config: 1, module: 2 };
+
+    /// A region of guest bytes `place..place + 64` with entries at both ends.
+    fn record(place: u64) -> Vec<u8> {
+        let code: Vec<u8> = (0..200).map(|n| (place as u8).wrapping_mul(n)).collect();
+        let mut out = Vec::new();
+        Parts {
+            head: Head { key: 3, start: place, span: 64, content: place, ..Head::default() },
+            entries: &[(0, 0), (60, 100)],
+            faults: &[(4, place + 8)],
+            landings: &[16],
+            links: &[Link { site: 32, stub: 80, target: 5 }],
+            relocs: &[Reloc { at: 40, kind: RelocKind::Guest }],
+            code: &code,
+        }
+        .write(&mut out);
+        out
+    }
+
+    struct Temporary(std::path::PathBuf);
+
+    impl Temporary {
+        fn new(name: &str) -> (Temporary, Folder) {
+            let path = std::env::temp_dir().join(format!("remu-{name}-{}", std::process::id()));
+            let folder = Folder::open_dir(&path, true, 1 << 30).unwrap();
+            (Temporary(path), folder)
+        }
+        fn file(&self) -> std::path::PathBuf {
+            self.0.join(ID.name())
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    /// How many of the places 0, 64, ... below 64 * n the file serves, rightly.
+    fn count(folder: &Folder, n: u64) -> u64 {
+        let Some(view) = open(folder, ID) else { return 0 };
+        let right = |place: u64, guest: u64| {
+            view.find(place + guest, 3, |_| true).is_some_and(|r| {
+                assert_eq!(r.bytes, record(place), "a wrong record was served");
+                true
+            })
+        };
+        (0..n).filter(|p| right(p * 64, 0) | right(p * 64, 60)).count() as u64
+    }
+
+    #[test]
+    fn what_was_appended_is_found_once_and_in_one_piece() {
+        let (_t, folder) = Temporary::new("append");
+        assert!(open(&folder, ID).is_none());
+        for n in 0..40 {
+            // Each time one that is known and two that are not.
+            let new: Vec<Vec<u8>> = (2 * n..2 * n + 3).map(|p| record(p * 64)).collect();
+            assert_eq!(append(&folder, ID, &new).unwrap(), if n == 0 { 3 } else { 2 });
+            assert_eq!(count(&folder, 100), 2 * n + 3);
+        }
+        let view = open(&folder, ID).unwrap();
+        assert!(view.whole && view.segments.len() <= SEGMENTS);
+        assert_eq!(view.records().count(), 81);
+        assert!(view.find(0, 4, |_| true).is_none());
+        assert!(view.find(0, 3, |_| false).is_none());
+        assert!(view.find(4, 3, |_| true).is_none());
+        let other = Id { config: 9, ..ID };
+        assert!(super::view(&folder.open(&ID.name()).unwrap(), other).is_none());
+    }
+
+    #[test]
+    fn damage_costs_regions_and_nothing_else() {
+        let (t, folder) = Temporary::new("damage");
+        for n in 0..4 {
+            let new: Vec<Vec<u8>> = (8 * n..8 * n + 8).map(|p| record(p * 64)).collect();
+            append(&folder, ID, &new).unwrap();
+        }
+        let good = std::fs::read(t.file()).unwrap();
+        let mut random = 0x1234_5678_9abc_def1u64;
+        let mut next = |below: usize| {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (random >> 33) as usize % below
+        };
+        let mut hurt = 0;
+        for turn in 0..600 {
+            let mut bad = good.clone();
+            match turn % 4 {
+                0 => bad.truncate(next(good.len())),
+                1 => {
+                    let at = next(good.len() - 64);
+                    bad[at..at + 64].fill(next(256) as u8);
+                }
+                2 => {
+                    let at = next(good.len() / 4) * 4;
+                    bad[at..at + 4].copy_from_slice(&(next(1 << 24) as u32 * 16).to_le_bytes());
+                }
+                _ => {
+                    let at = next(good.len());
+                    bad[at] ^= 1 << next(8);
+                }
+            }
+            std::fs::write(t.file(), &bad).unwrap();
+            let served = count(&folder, 32);
+            hurt += u64::from(served < 32);
+            if turn % 10 == 0 {
+                // A writer mends what it can, and loses nothing that was good.
+                let new = [record(100 * 64)];
+                append(&folder, ID, &new).unwrap();
+                assert!(count(&folder, 101) > served, "turn {turn}");
+            }
+        }
+        assert!(hurt > 100, "{hurt} of 600 noticed");
+    }
+
+    #[test]
+    fn writers_at_once_lose_nothing() {
+        let (t, folder) = Temporary::new("writers");
+        std::thread::scope(|s| {
+            for n in 0..8u64 {
+                let path = &t.0;
+                s.spawn(move || {
+                    let folder = Folder::open_dir(path, true, 1 << 30).unwrap();
+                    for k in 0..20 {
+                        let both = [record((n * 20 + k) * 64), record((200 + k) * 64)];
+                        append(&folder, ID, &both).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(count(&folder, 220), 180);
+        assert_eq!(open(&folder, ID).unwrap().records().count(), 180);
+    }
+}

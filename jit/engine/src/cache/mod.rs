@@ -20,9 +20,6 @@ pub(crate) use record::{Head, Parts, Record};
 
 use crate::translate::CodeSource;
 
-/// Fewer new regions of a guest file are not worth writing.
-const LEAST: usize = 4;
-
 /// Where translations are kept.
 #[derive(Clone, Debug)]
 pub struct CacheOptions {
@@ -34,6 +31,8 @@ pub struct CacheOptions {
     pub build: Vec<u8>,
     /// Bytes that the folder may hold.
     pub limit: u64,
+    /// Fewer new regions of a guest file are not worth writing.
+    pub least: usize,
 }
 
 /// A mapping of a file that guest code lies in.
@@ -200,7 +199,7 @@ pub(crate) struct Batch {
 pub(crate) fn write(options: &CacheOptions, batches: &[Batch]) -> u64 {
     let mut written = 0;
     let mut folder = None;
-    for b in batches.iter().filter(|b| b.records.len() >= LEAST) {
+    for b in batches.iter().filter(|b| b.records.len() >= options.least) {
         if folder.is_none() {
             folder = Folder::open_dir(&options.folder, options.make, options.limit);
         }

@@ -52,6 +52,10 @@ impl Parser {
         if let Some(head) = line.strip_prefix("block ") {
             return self.block(head);
         }
+        if line == "softfloat" && self.r.blocks.is_empty() {
+            self.r.soft_float = true;
+            return Ok(());
+        }
         if !self.open {
             return Err("an instruction outside a block".to_owned());
         }

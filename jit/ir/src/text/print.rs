@@ -8,6 +8,9 @@ use crate::{Inst, Region, ResultRule, Type, Val};
 /// A region as text.
 pub fn print(r: &Region, names: &Names<'_>) -> String {
     let mut out = String::new();
+    if r.soft_float {
+        out += "softfloat\n";
+    }
     for b in &r.blocks {
         let poll = if b.poll { " poll" } else { "" };
         let _ = writeln!(out, "block {:#x}{poll}:", b.pc);

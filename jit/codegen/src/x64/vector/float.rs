@@ -4,10 +4,10 @@
 use remu_ir::{FCond, Fp, FpInt, Inst, Lane, NanRule, Op, Rm as Round, Type};
 
 use super::super::enc::{RAX, Rm, W, cc};
-use super::super::float::{least_normal, magnitude};
+use super::super::float::{least_normal, magnitude, tiny_before_rounding};
 use super::super::lower::{Cold, Compiler};
 use super::super::{Host, X, XT};
-use super::{ANDPS, MOVAPS, MOVQ_R_X, MOVQ_X_R, MOVUPS, PAND, PCMPEQD, PEXTRQ, POR};
+use super::{ANDPS, MOVAPS, MOVQ_R_X, MOVQ_X_R, PAND, PCMPEQD, PEXTRQ, POR};
 
 const CMPPS: u32 = 0x10c2;
 const PTEST: u32 = 0x2117;
@@ -76,16 +76,13 @@ impl Compiler<'_> {
         f(self, r, operands.map(|o| o & 15));
         if p.nan != NanRule::X86 {
             let pp = if p.lane == Lane::D { 0x100 } else { 0 };
-            let arm = matches!(p.nan, NanRule::Arm | NanRule::ArmDefault);
-            if arm && matches!(i.op, Op::vfmul | Op::vfdiv | Op::vfma) {
-                // Nor the least normal number: see `rounds_up_to_normal`.
+            if tiny_before_rounding(i) {
+                // As for scalars.
                 let double = p.lane == Lane::D;
                 let abs = self.constant(magnitude(double));
-                self.a.vex_rip(ANDPS, XT, r, abs);
                 let least = self.constant(least_normal(double));
-                let t = self.scratch(true) - X;
-                self.a.vex_rip(MOVUPS, t, 0, least);
-                self.a.vex_imm(CMPPS | pp, XT, XT, Rm::R(t), EQUAL_OR_UNORDERED);
+                self.a.vex_rip(ANDPS, XT, r, abs);
+                self.a.vex_rip_imm(CMPPS | pp, XT, XT, least, EQUAL_OR_UNORDERED);
             } else {
                 self.a.vex_imm(CMPPS | pp, XT, r, Rm::R(r), UNORDERED);
             }

@@ -32,7 +32,7 @@ pub(super) const ANDPS: u32 = 0x1054;
 pub(super) const INSERTPS: u32 = 0x3121;
 pub(super) const STMXCSR: u32 = 0x10ae;
 
-const PAND: u32 = 0x11db;
+pub(super) const PAND: u32 = 0x11db;
 const PANDN: u32 = 0x11df;
 const POR: u32 = 0x11eb;
 const PXOR: u32 = 0x11ef;
@@ -235,7 +235,6 @@ impl Compiler<'_> {
             Op::vpmull if l == Lane::D => {
                 self.vec2(id, i, |c, d, x, y| c.a.vex_imm(0x3144, d, x, Rm::R(y), 0))
             }
-            Op::clmul | Op::clmulh => self.carry_less(id, i),
             _ => {
                 return self.permute(id, i)
                     || self.shift_op(id, i)
@@ -388,22 +387,6 @@ impl Compiler<'_> {
             Lane::Q => return false,
         }
         true
-    }
-
-    fn carry_less(&mut self, id: u16, i: &Inst) {
-        let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
-        let t = self.scratch(true) - X;
-        self.done_all(i);
-        let d = self.dest(id, None);
-        self.a.vex(MOVQ_X_R, XT, 0, Rm::R(x));
-        self.a.vex(MOVQ_X_R, t, 0, Rm::R(y));
-        self.a.vex_imm(0x3144, XT, XT, Rm::R(t), 0);
-        if i.op == Op::clmul {
-            self.a.vex(MOVQ_R_X, XT, 0, Rm::R(d));
-        } else {
-            self.a.vex_imm(PEXTRQ, XT, 0, Rm::R(d), 1);
-        }
-        self.finish(id, d);
     }
 
     /// A pure function of the guest's over vectors in memory.
