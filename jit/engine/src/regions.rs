@@ -259,13 +259,10 @@ mod tests {
         let link = Link { site: 12, stub: 32, target: 0x7000 };
         s.push(region(0x100, (0x1000, 0x1010), &[]));
         s.push(region(0x180, (0x1ff0, 0x2010), &[link]));
-        assert_eq!([0xff, 0x100, 0x13f, 0x140, 0x180].map(|h| s.at(h)), [
-            None,
-            Some(0),
-            Some(0),
-            None,
-            Some(1)
-        ]);
+        assert_eq!(
+            [0xff, 0x100, 0x13f, 0x140, 0x180].map(|h| s.at(h)),
+            [None, Some(0), Some(0), None, Some(1)]
+        );
         let found = s.link_ending_at(0x180 + 16);
         assert_eq!(found, Some(PendingLink { target: 0x7000, key: Key(3), stub: 0x1a0 }));
         assert_eq!(s.link_ending_at(0x180 + 12), None);

@@ -113,7 +113,10 @@ mod tests {
         let all: Vec<(u64, u32)> = (0..1000).map(|n| (n * 6, n as u32)).collect();
         t.insert(Key(0), 16, &all);
         assert!(all.iter().all(|&(pc, at)| t.get(pc, Key(0)) == Some(16 + at)));
-        assert_eq!((t.get(6, Key(1)), t.get(2, Key(0)), t.get(1 << 40, Key(0))), (None, None, None));
+        assert_eq!(
+            (t.get(6, Key(1)), t.get(2, Key(0)), t.get(1 << 40, Key(0))),
+            (None, None, None)
+        );
         // The first stays.
         t.insert(Key(0), 5000, &[(12, 0), (14, 0)]);
         assert_eq!((t.get(12, Key(0)), t.get(14, Key(0))), (Some(18), Some(5000)));
@@ -129,11 +132,9 @@ mod tests {
     fn no_instruction_begins_between_cells() {
         let mut t = Table::new(2);
         t.insert(Key(0), 16, &[(0x1000, 0), (0x1002, 0), (u64::MAX - 3, 1), (u64::MAX, 2)]);
-        assert_eq!([0x1000, 0x1002, u64::MAX - 3, u64::MAX].map(|pc| t.get(pc, Key(0))), [
-            Some(16),
-            None,
-            Some(17),
-            None
-        ]);
+        assert_eq!(
+            [0x1000, 0x1002, u64::MAX - 3, u64::MAX].map(|pc| t.get(pc, Key(0))),
+            [Some(16), None, Some(17), None]
+        );
     }
 }

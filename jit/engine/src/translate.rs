@@ -299,8 +299,7 @@ impl Engine {
         s.stats.begin();
         s.builder.0.reset();
         let source = &mut Source(self, key);
-        let shape =
-            s.former.form(&*self.isa, &s.builder.0, source, pc, key, self.opts.limits);
+        let shape = s.former.form(&*self.isa, &s.builder.0, source, pc, key, self.opts.limits);
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
         s.stats.end(Phase::Form);
         s.stats.note_insns(&s.region);
