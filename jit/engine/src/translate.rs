@@ -14,6 +14,7 @@ use remu_ir::{Builder, Region};
 use remu_isa::{Fetch, Isa, Key, Limits, form};
 
 use crate::cache::{Cache, CacheOptions, Module};
+use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
 use crate::serve::Unsaved;
@@ -135,10 +136,11 @@ pub(crate) struct Inner {
     thunks_end: usize,
     pub(crate) regions: HashMap<u64, Translated>,
     pub(crate) cache: Option<Cache>,
+    pub(crate) watched: Watched,
     /// Host start to region, for faults; the value is the map's key.
     by_host: BTreeMap<u64, u64>,
     /// Guest page to regions that cover it.
-    by_page: HashMap<u64, Vec<u64>>,
+    pub(crate) by_page: HashMap<u64, Vec<u64>>,
     /// By address of the end of the site.
     links: HashMap<u64, PendingLink>,
     cpus: Vec<Weak<CpuMemory>>,
@@ -196,12 +198,16 @@ impl ForkGuard<'_> {
     }
 }
 
-/// Guest code, and what of it is translated.
-struct Source<'a>(&'a Engine, Key);
+/// Guest code, and what of it is translated. Bytes that may change are noted.
+struct Source<'a>(&'a Engine, Key, Option<Seen>);
 
 impl Fetch for Source<'_> {
     fn fetch(&mut self, addr: u64, buf: &mut [u8]) -> usize {
-        self.0.source.fetch(addr, buf)
+        let have = self.0.source.fetch(addr, buf);
+        if let Some(seen) = &mut self.2 {
+            seen.add(addr, &buf[..have]);
+        }
+        have
     }
     fn translated(&self, pc: u64) -> bool {
         self.0.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, self.1).is_some()
@@ -254,6 +260,7 @@ impl Engine {
             code,
             regions: HashMap::new(),
             cache: None,
+            watched: Watched::default(),
             by_host: BTreeMap::new(),
             by_page: HashMap::new(),
             links: HashMap::new(),
@@ -338,8 +345,9 @@ impl Engine {
     fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
         let begin = Instant::now();
         s.builder.0.reset();
-        let shape =
-            form(&*self.isa, &s.builder.0, &mut Source(self, key), pc, key, self.opts.limits);
+        let module = self.source.module(pc);
+        let mut source = Source(self, key, module.is_none().then(Seen::default));
+        let shape = form(&*self.isa, &s.builder.0, &mut source, pc, key, self.opts.limits);
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
         analyse(&s.region, &mut s.live);
         let mut compiled = loop {
@@ -378,6 +386,9 @@ impl Engine {
             unsaved,
         };
         let entry = self.publish(s, new, pc);
+        if module.is_none_or(|m| guest.0 < m.start || m.end < guest.1) {
+            s.watched.add(host, guest, &source.2.unwrap_or_default());
+        }
         s.stats.nanos += begin.elapsed().as_nanos() as u64;
         self.save_some(s);
         entry
@@ -467,12 +478,17 @@ impl Engine {
         doomed.sort_unstable();
         doomed.dedup();
         doomed.retain(|h| s.regions.get(h).is_some_and(|r| r.guest.0 < end && start < r.guest.1));
+        self.retire(&mut s, doomed);
+    }
+    /// Makes sure that regions are not entered any more.
+    pub(crate) fn retire(&self, s: &mut Inner, doomed: Vec<u64>) {
         if doomed.is_empty() {
             return;
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         for h in doomed {
             let Some(r) = s.regions.remove(&h) else { continue };
+            s.watched.remove(h);
             for (pc, host) in &r.entries {
                 table.remove(*pc, r.key, *host);
             }
@@ -520,6 +536,8 @@ impl Engine {
     /// Empties code memory. Waits until no other thread is in it.
     fn flush(&self, s: &mut Inner) {
         self.save_locked(s);
+        // First: a thread that has been waited for must not find what is about to go.
+        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.generation.fetch_add(1, Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
@@ -541,10 +559,10 @@ impl Engine {
             c.clear_cache();
             c.word(Layout::GUEST_RSP).store(c.stack_top(), Ordering::Relaxed);
         }
-        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
         s.regions.clear();
         s.by_host.clear();
         s.by_page.clear();
+        s.watched.clear();
         s.links.clear();
         let keep = s.thunks_end;
         s.code.reset(keep);
