@@ -2,6 +2,7 @@
 //! hands every exit to the caller. Knows no system call and no device.
 
 mod cache;
+mod changes;
 mod code;
 mod cpu;
 mod fault;

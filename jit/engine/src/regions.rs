@@ -189,6 +189,10 @@ impl Regions {
         let at = |n: u32| self.incoming.get(n as usize);
         core::iter::successors(at(r.incoming), move |i| at(i.next)).map(|i| (i.site, i.stub))
     }
+    /// Regions made from guest bytes in a page, by number.
+    pub(crate) fn on_page(&self, page: u64) -> &[u32] {
+        self.by_page.get(&page).map_or(&[], Vec::as_slice)
+    }
     /// Regions made from guest bytes in `[start, end)`, by number.
     pub(crate) fn covering(&self, start: u64, end: u64) -> Vec<u32> {
         let touches = |r: &Translated| r.guest.0 < end && start < r.guest.1;

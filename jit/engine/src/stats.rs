@@ -41,6 +41,8 @@ pub struct Stats {
     pub flushes: u64,
     /// Regions retired because guest code changed.
     pub invalidated: u64,
+    /// Times the guest said that code had changed.
+    pub fences: u64,
     /// Regions copied from cache files.
     pub served: u64,
     /// Guest instructions in them.
@@ -133,6 +135,7 @@ impl core::fmt::Display for Stats {
         writeln!(f, "regions added to it     {:>12}", self.saved)?;
         writeln!(f, "cache file bytes mapped {:>12}", self.mapped)?;
         writeln!(f, "regions invalidated     {:>12}", self.invalidated)?;
+        writeln!(f, "code changes announced  {:>12}", self.fences)?;
         write!(f, "code memory flushes     {:>12}", self.flushes)
     }
 }

@@ -12,6 +12,7 @@ use remu_ir::{Builder, Region};
 use remu_isa::{Fetch, Former, Isa, Key, Limits};
 
 use crate::cache::{Cache, CacheOptions, Module};
+use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
 use crate::regions::{NewRegion, Regions};
@@ -97,6 +98,7 @@ pub(crate) struct Inner {
     thunks_end: usize,
     pub(crate) regions: Regions,
     pub(crate) cache: Option<Cache>,
+    pub(crate) watched: Watched,
     cpus: Vec<Weak<CpuMemory>>,
     former: Former,
     builder: BuilderBox,
@@ -156,12 +158,16 @@ impl ForkGuard<'_> {
     }
 }
 
-/// Guest code, and what of it is translated.
-struct Source<'a>(&'a Engine, Key);
+/// Guest code, and what of it is translated. Bytes that may change are noted.
+struct Source<'a>(&'a Engine, Key, Option<Seen>);
 
 impl Fetch for Source<'_> {
     fn fetch(&mut self, addr: u64, buf: &mut [u8]) -> usize {
-        self.0.source.fetch(addr, buf)
+        let have = self.0.source.fetch(addr, buf);
+        if let Some(seen) = &mut self.2 {
+            seen.add(addr, &buf[..have]);
+        }
+        have
     }
     fn translated(&self, pc: u64) -> bool {
         self.0.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, self.1).is_some()
@@ -215,6 +221,7 @@ impl Engine {
             code,
             regions: Regions::default(),
             cache: None,
+            watched: Watched::default(),
             cpus: Vec::new(),
             former: Former::default(),
             builder: BuilderBox(if opts.fold { Builder::new() } else { Builder::plain() }),
@@ -303,8 +310,10 @@ impl Engine {
     fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
         s.stats.begin();
         s.builder.0.reset();
-        let source = &mut Source(self, key);
+        let module = self.source.module(pc);
+        let source = &mut Source(self, key, module.is_none().then(Seen::default));
         let shape = s.former.form(&*self.isa, &s.builder.0, source, pc, key, self.opts.limits);
+        let seen = source.2.take();
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
         s.stats.end(Phase::Form);
         s.stats.note_insns(&s.region);
@@ -356,6 +365,11 @@ impl Engine {
         let entry = self.publish(s, new, pc);
         s.entries = entries;
         s.compiled = compiled;
+        if module.is_none_or(|m| guest.0 < m.start || m.end < guest.1)
+            && let Some(n) = s.regions.at(host)
+        {
+            s.watched.add(n, guest, &seen.unwrap_or_default());
+        }
         s.stats.end(Phase::Publish);
         self.save_some(s);
         entry
@@ -406,12 +420,18 @@ impl Engine {
             c.forget(start, end);
         }
         let doomed = s.regions.covering(start, end);
+        self.retire(&mut s, doomed);
+    }
+
+    /// Makes sure that regions are not entered any more.
+    pub(crate) fn retire(&self, s: &mut Inner, doomed: Vec<u32>) {
         if doomed.is_empty() {
             return;
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         for n in doomed {
             let Some(r) = s.regions.get(n) else { continue };
+            s.watched.remove(n);
             for &(pc, at) in s.regions.entries(r) {
                 table.remove(pc, r.key, (r.host - s.code.base()) as u32 + at);
             }
@@ -440,6 +460,8 @@ impl Engine {
     /// Empties code memory. Waits until no other thread is in it.
     fn flush(&self, s: &mut Inner) {
         self.save_locked(s);
+        // First: a thread that has been waited for must not find what is about to go.
+        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.generation.fetch_add(1, Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
@@ -461,8 +483,8 @@ impl Engine {
             c.clear_cache();
             c.word(Layout::GUEST_RSP).store(c.stack_top(), Ordering::Relaxed);
         }
-        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
         s.regions.clear();
+        s.watched.clear();
         let keep = s.thunks_end;
         s.code.reset(keep);
         s.stats.flushes += 1;
