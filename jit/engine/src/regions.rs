@@ -109,7 +109,13 @@ pub(crate) struct Regions {
     incoming: Vec<Incoming>,
     /// Guest page to regions that cover it.
     by_page: NumberMap<Vec<u32>>,
+    /// Stretch of host addresses to the last region that begins in it or before.
+    /// Counted from the stretch of the first region.
+    by_host: Vec<u32>,
 }
+
+/// log2 of the bytes of a stretch of code memory: about a region.
+const STRETCH: u32 = 11;
 
 fn pages(guest: (u64, u64)) -> RangeInclusive<u64> {
     guest.0 >> 12..=guest.1.saturating_sub(1).max(guest.0) >> 12
@@ -123,6 +129,10 @@ impl Regions {
         for page in pages(new.guest) {
             self.by_page.entry(page).or_default().push(n);
         }
+        let first = self.list.first().map_or(new.host, |r| r.host);
+        let stretch = ((new.host >> STRETCH) - (first >> STRETCH)) as usize;
+        self.by_host.resize(stretch, n.saturating_sub(1));
+        self.by_host.push(n);
         let relocs = if new.unsaved.is_some() { new.relocs } else { &[] };
         self.list.push(Translated {
             key: new.key,
@@ -140,7 +150,10 @@ impl Regions {
     }
     /// Number of the region whose code holds a host address.
     pub(crate) fn at(&self, host: u64) -> Option<u32> {
-        let n = self.list.partition_point(|r| r.host <= host).checked_sub(1)?;
+        let stretch = (host >> STRETCH).checked_sub(self.list.first()?.host >> STRETCH)?;
+        let last = self.by_host.get(stretch as usize).copied().unwrap_or(u32::MAX);
+        let last = (last as usize).min(self.list.len() - 1);
+        let n = (0..=last).rev().find(|&n| self.list[n].host <= host)?;
         (host - self.list[n].host < u64::from(self.list[n].len)).then_some(n as u32)
     }
     pub(crate) fn get(&self, n: u32) -> Option<&Translated> {
@@ -231,6 +244,7 @@ impl Regions {
         self.relocs.clear();
         self.incoming.clear();
         self.by_page.clear();
+        self.by_host.clear();
     }
 }
 
