@@ -184,7 +184,7 @@ impl Regions {
     }
     /// The link whose site ends at a host address.
     pub(crate) fn link_ending_at(&self, site_end: u64) -> Option<PendingLink> {
-        let r = self.get(self.at(site_end - 1)?)?;
+        let r = self.get(self.at(site_end.checked_sub(1)?)?)?;
         let link = self.links(r).iter().find(|l| r.host + u64::from(l.site) + 4 == site_end)?;
         Some(PendingLink { target: link.target, key: r.key, stub: r.host + u64::from(link.stub) })
     }
@@ -206,12 +206,15 @@ impl Regions {
     pub(crate) fn covering(&self, start: u64, end: u64) -> Vec<u32> {
         let touches = |r: &Translated| r.guest.0 < end && start < r.guest.1;
         let range = pages((start, end));
+        let mut found: Vec<u32> = Vec::new();
+        // By pages, which hold live regions only, and not by regions, of which most may be dead.
         if range.end() - range.start() > self.by_page.len() as u64 {
-            let all = self.list.iter().enumerate();
-            return all.filter(|(_, r)| touches(r)).map(|(n, _)| n as u32).collect();
+            let lists = self.by_page.iter().filter(|(page, _)| range.contains(page));
+            found.extend(lists.flat_map(|(_, list)| list));
+        } else {
+            let lists = range.filter_map(|p| self.by_page.get(&p));
+            found.extend(lists.flatten());
         }
-        let lists = range.filter_map(|p| self.by_page.get(&p));
-        let mut found: Vec<u32> = lists.flatten().copied().collect();
         found.sort_unstable();
         found.dedup();
         found.retain(|&n| self.get(n).is_some_and(touches));

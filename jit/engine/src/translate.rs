@@ -1,8 +1,10 @@
 //! Translation, linking and retirement of regions.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError, Weak,
+};
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
 use remu_codegen::{Compiled, Layout};
 use remu_ir::passes::{Liveness, analyse};
@@ -37,6 +39,8 @@ pub struct Options {
     pub code_size: usize,
     /// Bounds of regions.
     pub limits: Limits,
+    /// Fold constants and forward values of registers while lifting; off only for tests.
+    pub fold: bool,
     /// Write `/tmp/perf-PID.map`.
     pub perf_map: bool,
     /// Collect the figures of [`Stats`] that cost time.
@@ -50,6 +54,7 @@ impl Default for Options {
         Options {
             code_size: 256 << 20,
             limits: Limits::default(),
+            fold: true,
             perf_map: false,
             measure: false,
             cache: None,
@@ -212,7 +217,7 @@ impl Engine {
             cache: None,
             cpus: Vec::new(),
             former: Former::default(),
-            builder: BuilderBox(Builder::new()),
+            builder: BuilderBox(if opts.fold { Builder::new() } else { Builder::plain() }),
             region: Region::default(),
             live: Liveness::default(),
             scratch: Scratch::default(),
@@ -377,10 +382,11 @@ impl Engine {
         found
     }
 
-    /// Resolves the link whose site ends at `site_end`: returns the guest pc
-    /// to go on at and its host code.
-    pub(crate) fn resolve_link(&self, site_end: u64) -> Option<(u64, u64)> {
+    /// Resolves the link that a processor has left translated code at, if a flush
+    /// has not: the guest pc to go on at.
+    pub(crate) fn resolve_link(&self, mem: &CpuMemory) -> Option<u64> {
         let mut s = self.lock();
+        let site_end = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
         let link = s.regions.link_ending_at(site_end)?;
         let flushes = s.stats.flushes;
         let host = self.find_or_translate(&mut s, link.target, link.key);
@@ -390,7 +396,7 @@ impl Engine {
             s.regions.note_incoming(host, site_end - 4, link.stub);
             s.stats.links += 1;
         }
-        Some((link.target, host))
+        Some(link.target)
     }
 
     /// Forgets translations of guest code in `[start, end)`.
@@ -419,6 +425,9 @@ impl Engine {
             s.stats.invalidated += 1;
         }
         drop(table);
+        // A thread that has found such code but not entered it looks again.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.clear_cache();
             // Other threads leave old code at their next poll.
@@ -439,8 +448,16 @@ impl Engine {
             // The thread that flushes is here, so its own flag is clear.
             while c.word(Layout::IN_CODE).load(Ordering::SeqCst) != 0 {
                 c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
+                // It may wait for this lock in the handler of a fault.
+                c.answer(|host| s.guest_pc(host));
                 std::thread::yield_now();
             }
+            // It left at a link that is about to go: where that leads is its pc.
+            let link = c.word(Layout::LINK).load(Ordering::Acquire);
+            if let Some(l) = s.regions.link_ending_at(link) {
+                c.word(Layout::PC).store(l.target, Ordering::Relaxed);
+            }
+            c.word(Layout::LINK).store(0, Ordering::Release);
             c.clear_cache();
             c.word(Layout::GUEST_RSP).store(c.stack_top(), Ordering::Relaxed);
         }
@@ -451,12 +468,38 @@ impl Engine {
         s.stats.flushes += 1;
     }
 
-    /// Guest pc of the instruction whose code holds a host address.
-    pub(crate) fn guest_pc(&self, host: u64) -> Option<u64> {
-        let s = self.lock();
-        let r = s.regions.get(s.regions.at(host)?)?;
-        let faults = s.regions.faults(r);
-        let n = faults.partition_point(|f| u64::from(f.0) <= host - r.host);
+    /// Guest pc of the instruction whose code holds a host address, for a fault
+    /// handler. A thread that empties code memory holds the lock and waits for
+    /// this one: then it answers.
+    pub(crate) fn guest_pc(&self, mem: &CpuMemory, host: u64) -> Option<u64> {
+        mem.ask(host);
+        loop {
+            let got = match self.inner.try_lock() {
+                Ok(s) => {
+                    mem.answer(|host| s.guest_pc(host));
+                    mem.answered()
+                }
+                Err(TryLockError::Poisoned(s)) => {
+                    mem.answer(|host| s.get_ref().guest_pc(host));
+                    mem.answered()
+                }
+                Err(TryLockError::WouldBlock) => mem.answered(),
+            };
+            match got {
+                Some(pc) => return pc,
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The same for whoever has the lock.
+    fn guest_pc(&self, host: u64) -> Option<u64> {
+        let r = self.regions.get(self.regions.at(host)?)?;
+        let off = u32::try_from(host.checked_sub(r.host)?).ok()?;
+        let faults = self.regions.faults(r);
+        let n = faults.partition_point(|f| f.0 <= off);
         faults.get(n.checked_sub(1)?).map(|f| f.1)
     }
 }

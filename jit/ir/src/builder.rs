@@ -22,6 +22,8 @@ struct Inner {
     block_start: u16,
     block_pc: u64,
     open: bool,
+    /// Nothing is folded and every access of a slot is kept.
+    plain: bool,
 }
 
 /// Builds a [`Region`], block by block.
@@ -33,6 +35,14 @@ impl Builder {
     pub fn new() -> Builder {
         let b = Builder::default();
         b.0.borrow_mut().slots.resize(TRACKED / 8, None);
+        b
+    }
+
+    /// A builder that folds nothing and keeps every access of state: for tests that compare
+    /// optimised code with the code as lifted.
+    pub fn plain() -> Builder {
+        let b = Builder::new();
+        b.0.borrow_mut().plain = true;
         b
     }
 
@@ -171,10 +181,11 @@ impl Builder {
 
     /// The constant a value is, if it is one (plain constants only).
     pub fn as_const(&self, v: Val) -> Option<u64> {
-        if v.id == Val::NONE_ID {
+        let s = self.0.borrow();
+        if v.id == Val::NONE_ID || s.plain {
             return None;
         }
-        self.0.borrow().region.const_of(v.id)
+        s.region.const_of(v.id)
     }
 
     // ---- constants and state
@@ -668,6 +679,9 @@ fn mask(t: Type) -> u64 {
 
 impl Inner {
     fn remember(&mut self, s: Slot, v: Val) {
+        if self.plain {
+            return;
+        }
         let key = s.offset / 8;
         if let Some(e) = self.slots.get_mut(usize::from(key)) {
             *e = Some((s, v));
