@@ -9,6 +9,7 @@ use core::ops::RangeInclusive;
 use remu_codegen::{Link, Reloc};
 use remu_isa::Key;
 
+use crate::cache::Place;
 use crate::serve::Unsaved;
 use crate::table::NumberMap;
 
@@ -33,6 +34,15 @@ fn add<T: Copy>(all: &mut Vec<T>, more: &[T]) -> Part {
     part
 }
 
+/// What can fault in a region.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Faults<'a> {
+    /// (offset, guest pc).
+    Own(&'a [(u32, u64)]),
+    /// A cache file has the table; most are never looked at.
+    Saved(Place),
+}
+
 /// A region about to be published: its code is in place.
 #[derive(Debug)]
 pub(crate) struct NewRegion<'a> {
@@ -42,8 +52,7 @@ pub(crate) struct NewRegion<'a> {
     pub(crate) guest: (u64, u64),
     /// (guest pc, offset of the code) of its entries.
     pub(crate) entries: &'a [(u64, u32)],
-    /// (offset, guest pc) of what can fault.
-    pub(crate) faults: &'a [(u32, u64)],
+    pub(crate) faults: Faults<'a>,
     pub(crate) landings: &'a [u32],
     pub(crate) links: &'a [Link],
     /// Kept only if the region is to be saved.
@@ -60,8 +69,12 @@ pub(crate) struct Translated {
     pub(crate) len: u32,
     /// Guest bytes covered; empty when the region is retired.
     pub(crate) guest: (u64, u64),
+    /// The first of them, also of a retired region.
+    pub(crate) guest_start: u64,
     entries: Part,
     faults: Part,
+    /// Set if the table of faults is in a cache file.
+    pub(crate) saved: Option<Place>,
     landings: Part,
     links: Part,
     relocs: Part,
@@ -133,14 +146,20 @@ impl Regions {
         let stretch = ((new.host >> STRETCH) - (first >> STRETCH)) as usize;
         self.by_host.resize(stretch, n.saturating_sub(1));
         self.by_host.push(n);
+        let (own, saved) = match new.faults {
+            Faults::Own(own) => (own, None),
+            Faults::Saved(place) => (&[][..], Some(place)),
+        };
         let relocs = if new.unsaved.is_some() { new.relocs } else { &[] };
         self.list.push(Translated {
             key: new.key,
             host: new.host,
             len: new.len as u32,
             guest: new.guest,
+            guest_start: new.guest.0,
             entries: add(&mut self.entries, new.entries),
-            faults: add(&mut self.faults, new.faults),
+            faults: add(&mut self.faults, own),
+            saved,
             landings: add(&mut self.landings, new.landings),
             links: add(&mut self.links, new.links),
             relocs: add(&mut self.relocs, relocs),
@@ -261,7 +280,7 @@ mod tests {
             key: Key(3),
             guest,
             entries: &[(0x1000, 4)],
-            faults: &[],
+            faults: Faults::Own(&[]),
             landings: &[8],
             links,
             relocs: &[],
