@@ -69,6 +69,8 @@ pub struct Former {
     /// Bytes there are of each chunk, counted from its start, if it was fetched.
     chunks: [Option<u16>; WINDOW / CHUNK],
     marks: Box<[u8; WINDOW / 2]>,
+    /// The marks that may be set.
+    dirty: (usize, usize),
     work: Vec<u64>,
 }
 
@@ -79,6 +81,7 @@ impl Default for Former {
             bytes: Box::new([0; WINDOW]),
             chunks: [None; WINDOW / CHUNK],
             marks: Box::new([0; WINDOW / 2]),
+            dirty: (0, 0),
             work: Vec::new(),
         }
     }
@@ -117,7 +120,10 @@ impl Former {
     ) -> Shape {
         self.base = (entry & !(PAGE - 1)).saturating_sub(REACH - PAGE);
         self.chunks = [None; WINDOW / CHUNK];
-        self.marks.fill(0);
+        let (first, end) = core::mem::replace(&mut self.dirty, (WINDOW, 0));
+        if let Some(old) = self.marks.get_mut(first..end) {
+            old.fill(0);
+        }
         let found = self.discover(isa, source, entry, key, limits);
         self.lift(isa, b, source, found, entry, key, limits)
     }
@@ -126,6 +132,11 @@ impl Former {
     fn index(&self, pc: u64) -> Option<usize> {
         let off = pc.wrapping_sub(self.base);
         (off < WINDOW as u64 && off & 1 == 0).then_some((off / 2) as usize)
+    }
+
+    fn mark(&mut self, n: usize, with: u8) {
+        self.marks[n] |= with;
+        self.dirty = (self.dirty.0.min(n), self.dirty.1.max(n + 1));
     }
 
     /// Up to `n` bytes at `pc`, which is in the window.
@@ -180,7 +191,7 @@ impl Former {
         self.work.clear();
         self.work.push(entry);
         if let Some(i) = self.index(entry) {
-            self.marks[i] |= LEADER | POLL;
+            self.mark(i, LEADER | POLL);
         }
         let mut next_work = 0;
         while let Some(&(mut pc)) = self.work.get(next_work) {
@@ -190,7 +201,7 @@ impl Former {
                     break;
                 }
                 let Some(scan) = isa.scan(self.at(source, pc, max_len), pc, key) else { break };
-                self.marks[i] |= scan.len & LENGTH;
+                self.mark(i, scan.len & LENGTH);
                 insns += 1;
                 found.first = found.first.min(i);
                 found.end = found.end.max(i + 1);
@@ -212,7 +223,7 @@ impl Former {
                         blocks += 1;
                         self.work.push(to);
                     }
-                    self.marks[t] |= LEADER | if to <= pc { POLL } else { 0 };
+                    self.mark(t, LEADER | if to <= pc { POLL } else { 0 });
                 }
                 if !more {
                     break;

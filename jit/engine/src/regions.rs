@@ -9,6 +9,7 @@ use core::ops::RangeInclusive;
 use remu_codegen::{Link, Reloc};
 use remu_isa::Key;
 
+use crate::cache::Place;
 use crate::serve::Unsaved;
 use crate::table::NumberMap;
 
@@ -33,6 +34,15 @@ fn add<T: Copy>(all: &mut Vec<T>, more: &[T]) -> Part {
     part
 }
 
+/// What can fault in a region.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Faults<'a> {
+    /// (offset, guest pc).
+    Own(&'a [(u32, u64)]),
+    /// A cache file has the table; most are never looked at.
+    Saved(Place),
+}
+
 /// A region about to be published: its code is in place.
 #[derive(Debug)]
 pub(crate) struct NewRegion<'a> {
@@ -42,8 +52,7 @@ pub(crate) struct NewRegion<'a> {
     pub(crate) guest: (u64, u64),
     /// (guest pc, offset of the code) of its entries.
     pub(crate) entries: &'a [(u64, u32)],
-    /// (offset, guest pc) of what can fault.
-    pub(crate) faults: &'a [(u32, u64)],
+    pub(crate) faults: Faults<'a>,
     pub(crate) landings: &'a [u32],
     pub(crate) links: &'a [Link],
     /// Kept only if the region is to be saved.
@@ -60,8 +69,12 @@ pub(crate) struct Translated {
     pub(crate) len: u32,
     /// Guest bytes covered; empty when the region is retired.
     pub(crate) guest: (u64, u64),
+    /// The first of them, also of a retired region.
+    pub(crate) guest_start: u64,
     entries: Part,
     faults: Part,
+    /// Set if the table of faults is in a cache file.
+    pub(crate) saved: Option<Place>,
     landings: Part,
     links: Part,
     relocs: Part,
@@ -109,7 +122,13 @@ pub(crate) struct Regions {
     incoming: Vec<Incoming>,
     /// Guest page to regions that cover it.
     by_page: NumberMap<Vec<u32>>,
+    /// Stretch of host addresses to the last region that begins in it or before.
+    /// Counted from the stretch of the first region.
+    by_host: Vec<u32>,
 }
+
+/// log2 of the bytes of a stretch of code memory: about a region.
+const STRETCH: u32 = 11;
 
 fn pages(guest: (u64, u64)) -> RangeInclusive<u64> {
     guest.0 >> 12..=guest.1.saturating_sub(1).max(guest.0) >> 12
@@ -123,14 +142,24 @@ impl Regions {
         for page in pages(new.guest) {
             self.by_page.entry(page).or_default().push(n);
         }
+        let first = self.list.first().map_or(new.host, |r| r.host);
+        let stretch = ((new.host >> STRETCH) - (first >> STRETCH)) as usize;
+        self.by_host.resize(stretch, n.saturating_sub(1));
+        self.by_host.push(n);
+        let (own, saved) = match new.faults {
+            Faults::Own(own) => (own, None),
+            Faults::Saved(place) => (&[][..], Some(place)),
+        };
         let relocs = if new.unsaved.is_some() { new.relocs } else { &[] };
         self.list.push(Translated {
             key: new.key,
             host: new.host,
             len: new.len as u32,
             guest: new.guest,
+            guest_start: new.guest.0,
             entries: add(&mut self.entries, new.entries),
-            faults: add(&mut self.faults, new.faults),
+            faults: add(&mut self.faults, own),
+            saved,
             landings: add(&mut self.landings, new.landings),
             links: add(&mut self.links, new.links),
             relocs: add(&mut self.relocs, relocs),
@@ -140,7 +169,10 @@ impl Regions {
     }
     /// Number of the region whose code holds a host address.
     pub(crate) fn at(&self, host: u64) -> Option<u32> {
-        let n = self.list.partition_point(|r| r.host <= host).checked_sub(1)?;
+        let stretch = (host >> STRETCH).checked_sub(self.list.first()?.host >> STRETCH)?;
+        let last = self.by_host.get(stretch as usize).copied().unwrap_or(u32::MAX);
+        let last = (last as usize).min(self.list.len() - 1);
+        let n = (0..=last).rev().find(|&n| self.list[n].host <= host)?;
         (host - self.list[n].host < u64::from(self.list[n].len)).then_some(n as u32)
     }
     pub(crate) fn get(&self, n: u32) -> Option<&Translated> {
@@ -236,6 +268,7 @@ impl Regions {
         self.relocs.clear();
         self.incoming.clear();
         self.by_page.clear();
+        self.by_host.clear();
     }
 }
 
@@ -249,7 +282,7 @@ mod tests {
             key: Key(3),
             guest,
             entries: &[(0x1000, 4)],
-            faults: &[],
+            faults: Faults::Own(&[]),
             landings: &[8],
             links,
             relocs: &[],

@@ -7,7 +7,7 @@ use remu_isa::Key;
 
 use crate::Engine;
 use crate::cache::{Batch, Cache, CacheOptions, Head, Origin, Parts, write};
-use crate::regions::NewRegion;
+use crate::regions::{Faults, NewRegion};
 use crate::translate::Inner;
 
 /// So many new regions are written while the program runs.
@@ -50,10 +50,11 @@ impl Engine {
     pub(crate) fn load(&self, s: &mut Inner, pc: u64, key: Key) -> Option<u64> {
         let begin = Instant::now();
         let Inner { cache, code, .. } = s;
-        let (m, r) = cache.as_mut()?.find(self.source(), pc, key.0)?;
+        let (m, r, place) = cache.as_mut()?.find(self.source(), pc, key.0)?;
         let host_base = code.base();
         let used = code.used().next_multiple_of(16) as u64;
         let delta = m.base().wrapping_sub(r.head.base);
+        code.prepare(r.code.len());
         // Full code memory is left to the translator, which empties it.
         let len = r.place(code.tail(), used, delta, anchor())?;
         let host = host_base + used;
@@ -62,8 +63,6 @@ impl Engine {
         let guest = (start, start.wrapping_add(u64::from(r.head.span)));
         let entries: Vec<(u64, u32)> =
             r.entries().map(|(g, h)| (start.wrapping_add(u64::from(g)), h)).collect();
-        let faults: Vec<(u32, u64)> =
-            r.faults().map(|(h, g)| (h, start.wrapping_add(u64::from(g)))).collect();
         let landings: Vec<u32> = r.landings().collect();
         let links: Vec<Link> =
             r.links().map(|l| Link { target: l.target.wrapping_add(delta), ..l }).collect();
@@ -72,7 +71,7 @@ impl Engine {
             key,
             guest,
             entries: &entries,
-            faults: &faults,
+            faults: Faults::Saved(place),
             landings: &landings,
             links: &links,
             relocs: &[],

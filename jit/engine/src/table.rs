@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use remu_isa::Key;
 
 /// Cells of one array.
-const CELLS: usize = 512;
+const CELLS: usize = 128;
 
 /// Hashes addresses and numbers. They are no secret and nobody gains from a
 /// collision.
@@ -44,7 +44,8 @@ pub(crate) struct Table {
     align: u8,
     /// Stretch of guest code to number of its array.
     arrays: NumberMap<u32>,
-    cells: Vec<[u32; CELLS]>,
+    /// Each on its own: growing moves none of them.
+    cells: Vec<Box<[u32; CELLS]>>,
 }
 
 impl Table {
@@ -84,7 +85,7 @@ impl Table {
         let new = self.cells.len() as u32;
         let n = *self.arrays.entry(name).or_insert(new);
         if n == new {
-            self.cells.push([0; CELLS]);
+            self.cells.push(Box::new([0; CELLS]));
         }
         n as usize
     }

@@ -15,7 +15,7 @@ use crate::cache::{Cache, CacheOptions, Module};
 use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
-use crate::regions::{NewRegion, Regions};
+use crate::regions::{Faults, NewRegion, Regions};
 use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
 
@@ -32,6 +32,9 @@ pub trait CodeSource: Send + Sync {
         None
     }
 }
+
+/// Bytes of code that most regions need at most.
+const USUAL: usize = 8 << 10;
 
 /// Settings of an engine.
 #[derive(Clone, Debug)]
@@ -211,6 +214,7 @@ impl Engine {
             avx512: false,
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
+        code.prepare(USUAL);
         let mut buf = CodeBuf::new(code.tail());
         let thunks = emit_thunks(&mut buf, &layout, remu_ir::interp::eval_shim);
         let len = buf.pos();
@@ -320,6 +324,7 @@ impl Engine {
         analyse(&s.region, &mut s.live);
         s.stats.end(Phase::Analyse);
         let mut compiled = core::mem::take(&mut s.compiled);
+        s.code.prepare(USUAL);
         loop {
             let tail = s.code.tail();
             let size = tail.len().min(1 << 20);
@@ -355,7 +360,7 @@ impl Engine {
             key,
             guest,
             entries: &entries,
-            faults: &compiled.faults,
+            faults: Faults::Own(&compiled.faults),
             landings: &compiled.landings,
             links: &compiled.links,
             relocs: &compiled.relocs,
@@ -519,8 +524,13 @@ impl Inner {
     /// The same for whoever has the lock.
     fn guest_pc(&self, host: u64) -> Option<u64> {
         let r = self.regions.get(self.regions.at(host)?)?;
+        let off = u32::try_from(host.checked_sub(r.host)?).ok()?;
+        if let Some(place) = r.saved {
+            let fault = self.cache.as_ref()?.fault(place, off)?;
+            return Some(r.guest_start.wrapping_add(u64::from(fault)));
+        }
         let faults = self.regions.faults(r);
-        let n = faults.partition_point(|f| u64::from(f.0) <= host - r.host);
+        let n = faults.partition_point(|f| f.0 <= off);
         faults.get(n.checked_sub(1)?).map(|f| f.1)
     }
 }

@@ -102,6 +102,7 @@ impl Builder {
 
     /// Appends an instruction given as data, without folding, and computes its
     /// result type. For generators and parsers; lifters use the op's method.
+    #[inline(always)]
     pub fn push_op(&self, mut i: Inst, operands: &[Val]) -> Val {
         for (slot, v) in i.args.iter_mut().zip(operands) {
             *slot = v.id;
@@ -134,6 +135,7 @@ impl Builder {
         None
     }
 
+    #[inline(always)]
     fn raw(&self, i: Inst) -> Val {
         let mut s = self.0.borrow_mut();
         let id = s.region.insts.len();
@@ -148,6 +150,7 @@ impl Builder {
         Val { id: id as u16, ty: i.ty }
     }
 
+    #[inline(always)]
     fn make(&self, op: Op, operands: &[Val]) -> Val {
         // Leading zeros of reversed bits: how guests without the other count do it.
         if op == Op::clz {
@@ -160,6 +163,7 @@ impl Builder {
         self.push_op(Inst { op, ty: Type::Void, aux: 0, args: [Val::NONE_ID; 4], imm: 0 }, operands)
     }
 
+    #[inline(always)]
     fn make_with(&self, op: Op, operands: &[Val], attr: impl Attr) -> Val {
         let mut i = Inst { op, ty: Type::Void, aux: 0, args: [Val::NONE_ID; 4], imm: 0 };
         attr.put(&mut i);

@@ -1,6 +1,6 @@
 //! Drives the lowering of a region.
 
-use remu_ir::passes::Liveness;
+use remu_ir::passes::{Kept, Liveness};
 use remu_ir::{Effects, ExitKind, Inst, Op, Region, Type};
 
 use super::alloc::{NO_HOST, NOBODY, Value};
@@ -139,13 +139,20 @@ impl<'a> Compiler<'a> {
             }
         }
         let relocs = core::mem::take(&mut out.relocs);
+        let mut vals = emptied(old.vals);
+        vals.extend(live.uses.iter().enumerate().map(|(id, u)| Value {
+            uses: u.count,
+            last: u.last,
+            root: id as u16,
+            ..Value::EMPTY
+        }));
         let mut c = Compiler {
             r,
             lay,
             thunks,
             a: CodeBuf::reusing(buf, old.jumps, relocs),
             out,
-            vals: filled(old.vals, r.insts.len(), Value::EMPTY),
+            vals,
             owner: [NOBODY; 32],
             locked: 0,
             pins,
@@ -180,34 +187,15 @@ impl<'a> Compiler<'a> {
         if overflow { Err(OutOfSpace) } else { Ok(()) }
     }
 
-    /// Last uses (backward), then the registers results should go to (forward).
+    /// Finds the registers results should go to.
     fn prepare(&mut self, live: &Liveness) {
-        for id in (0..self.r.insts.len()).rev() {
-            let i = &self.r.insts[id];
-            let v = &mut self.vals[id];
-            v.uses = live.uses_of(id as u16);
-            v.root = id as u16;
-            if !live.is_live(id as u16) {
-                continue;
-            }
-            // Uses by a value that shares the register or is computed late
-            // last as long as that value.
-            let shares = matches!(i.op, Op::trunc | Op::vtof | Op::vfromf)
-                || matches!(i.ty, Type::Bool | Type::Flags);
-            let reach = if shares { v.last.max(id as u16) } else { id as u16 };
-            for &a in &i.args[..i.op.arity()] {
-                if let Some(v) = self.vals.get_mut(usize::from(a)) {
-                    v.last = v.last.max(reach);
-                }
-            }
-        }
         for b in &self.r.blocks {
             // By host register: the value it holds, and where it was last set.
             let mut current = [NOBODY; 32];
             let mut changed = [b.start; 32];
             let mut barrier = b.start;
             for id in b.start..b.end {
-                if !live.is_live(id) {
+                if live.kept[usize::from(id)] == Kept::No {
                     continue;
                 }
                 let i = &self.r.insts[usize::from(id)];
@@ -281,10 +269,10 @@ impl<'a> Compiler<'a> {
                 self.poll(b.pc);
             }
             for id in b.start..b.end {
-                if live.is_rare(id) {
-                    self.done(self.r.insts[usize::from(id)].args[0]);
-                } else if live.is_live(id) {
-                    self.lower(id);
+                match live.kept[usize::from(id)] {
+                    Kept::No => continue,
+                    Kept::Yes => self.lower(id),
+                    Kept::Rarely => self.done(self.r.insts[usize::from(id)].args[0]),
                 }
                 if self.a.overflow {
                     return;
