@@ -86,6 +86,9 @@ pub struct Compiler<'a> {
     /// Label of the block that follows the current one in memory.
     pub(super) next_block: Option<Label>,
     pub(super) current_pc: u64,
+    /// A flags value that the host's flags hold, C as the guest has it, as long
+    /// as the code ends here.
+    pub(super) host_flags: (u16, usize),
 }
 
 impl<'a> Compiler<'a> {
@@ -125,6 +128,7 @@ impl<'a> Compiler<'a> {
             block_labels: Vec::new(),
             next_block: None,
             current_pc: 0,
+            host_flags: (NOBODY, 0),
         };
         c.prepare(live);
         c.run(live);
