@@ -5,6 +5,7 @@ use remu_ir::{Effects, ExitKind, Inst, Op, Region, Type};
 
 use super::alloc::{NO_HOST, NOBODY, Value};
 use super::enc::{CodeBuf, Label};
+use super::kept::Kept;
 use super::{Host, PIN_INT, PIN_VEC, Thunks};
 use crate::{Compiled, Layout};
 
@@ -89,6 +90,10 @@ pub struct Compiler<'a> {
     /// A flags value that the host's flags hold, C as the guest has it, as long
     /// as the code ends here.
     pub(super) host_flags: (u16, usize),
+    /// Slots that this region keeps in scratch registers.
+    pub(super) kept: Vec<Kept>,
+    /// The registers of those that are valid now, as a bit set.
+    pub(super) kept_mask: u32,
 }
 
 impl<'a> Compiler<'a> {
@@ -129,7 +134,10 @@ impl<'a> Compiler<'a> {
             next_block: None,
             current_pc: 0,
             host_flags: (NOBODY, 0),
+            kept: Vec::new(),
+            kept_mask: 0,
         };
+        c.choose_kept();
         c.prepare(live);
         c.run(live);
         if c.a.overflow {
@@ -234,6 +242,7 @@ impl<'a> Compiler<'a> {
             self.forget();
             self.a.bind(self.block_labels[n]);
             self.next_block = self.block_labels.get(n + 1).copied();
+            self.all_kept();
             self.out.entries.push(self.a.pos() as u32);
             self.current_pc = b.pc;
             if b.poll {
@@ -250,6 +259,7 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+        self.outer_entries();
         self.cold_paths();
         if !self.a.overflow {
             self.a.fix();
