@@ -11,6 +11,9 @@ pub struct Layout {
     pub pinned_int: Vec<Slot>,
     /// V128 or F64 slots kept in host vector registers, best first.
     pub pinned_vec: Vec<Slot>,
+    /// Offsets of `Flags` slots. Inside translated code one may hold the host's
+    /// flags instead of N, Z, C, V in bits 31 to 28: see [`Layout::RAW_FLAGS`].
+    pub flags: Vec<u16>,
     /// Bytes of guest state; scratch memory of translated code follows.
     pub size: usize,
     /// log2 of the alignment of guest instructions: how lookups hash.
@@ -59,6 +62,12 @@ impl Layout {
     /// return stack; their host addresses lead to the engine, because a guest
     /// may well jump there.
     pub const NOWHERE: u64 = 1;
+    /// Bit of a flags slot that says: bits 15, 14, 8 and 0 are N, Z, C, V, all
+    /// others mean nothing. That is what `lahf` and `seto al` leave in eax; the
+    /// exit and helper thunks put slots in order.
+    pub const RAW_FLAGS: i32 = 0x200;
+    /// N, Z, C, V among raw flags.
+    pub const RAW_NZCV: i32 = 0xc101;
     /// Entries of the lookup cache.
     pub const CACHE_ENTRIES: usize = 4096;
     /// Bytes behind the state that translated code uses: spill slots, then

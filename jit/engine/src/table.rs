@@ -45,7 +45,7 @@ pub(crate) struct Table {
     /// Stretch of guest code to number of its array.
     arrays: NumberMap<u32>,
     /// Each on its own: growing moves none of them.
-    cells: Vec<Box<[u32; CELLS]>>,
+    cells: Vec<[u32; CELLS]>,
 }
 
 impl Table {
@@ -85,7 +85,7 @@ impl Table {
         let new = self.cells.len() as u32;
         let n = *self.arrays.entry(name).or_insert(new);
         if n == new {
-            self.cells.push(Box::new([0; CELLS]));
+            self.cells.push([0; CELLS]);
         }
         n as usize
     }

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
 use remu_codegen::{Compiled, Layout};
 use remu_ir::passes::{Liveness, analyse};
-use remu_ir::{Builder, Region};
+use remu_ir::{Builder, Region, Type};
 use remu_isa::{Fetch, Former, Isa, Key, Limits};
 
 use crate::cache::{Cache, CacheOptions, Module};
@@ -209,6 +209,10 @@ impl Engine {
         let layout = Layout {
             pinned_int: desc.pinned_int.to_vec(),
             pinned_vec: desc.pinned_vec.to_vec(),
+            flags: (desc.regs.iter())
+                .filter(|r| r.slot.ty == Type::Flags)
+                .map(|r| r.slot.offset)
+                .collect(),
             size: desc.size.next_multiple_of(64),
             insn_align,
             avx512: false,

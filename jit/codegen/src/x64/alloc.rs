@@ -103,12 +103,13 @@ impl Compiler<'_> {
     }
     /// Host register a slot is pinned to.
     pub(super) fn pin(&self, offset: u16) -> Option<Host> {
-        self.pins.get(usize::from(offset / 8)).copied().filter(|&h| h != NO_HOST)
+        let h = self.pins.get(usize::from(offset / 8)).copied().filter(|&h| h != NO_HOST)?;
+        (!Self::is_scratch(h) || self.kept_mask >> h & 1 != 0).then_some(h)
     }
 
     // ---- registers
 
-    fn is_scratch(h: Host) -> bool {
+    pub(super) fn is_scratch(h: Host) -> bool {
         SCRATCH_INT.contains(&h) || SCRATCH_VEC.contains(&h)
     }
     pub(super) fn lock(&mut self, h: Host) {
@@ -155,9 +156,9 @@ impl Compiler<'_> {
     }
     fn free_scratch(&self, vec: bool) -> Option<Host> {
         let list: &[Host] = if vec { &SCRATCH_VEC } else { &SCRATCH_INT };
-        list.iter()
-            .copied()
-            .find(|&h| self.owner[usize::from(h)] == NOBODY && self.locked >> h & 1 == 0)
+        list.iter().copied().find(|&h| {
+            self.owner[usize::from(h)] == NOBODY && (self.locked | self.kept_mask) >> h & 1 == 0
+        })
     }
     fn spill_slot(&mut self) -> u8 {
         let n = (0..Layout::SPILLS).find(|&n| !self.spilled[n]).unwrap_or(Layout::SPILLS - 1);
@@ -179,11 +180,18 @@ impl Compiler<'_> {
             return h;
         }
         let list: &[Host] = if vec { &SCRATCH_VEC } else { &SCRATCH_INT };
+        if self.kept_mask != 0 && vec {
+            self.give_up_kept();
+            if let Some(h) = self.free_scratch(vec) {
+                self.lock(h);
+                return h;
+            }
+        }
         // Prefer a value that memory holds too, then the one used last.
         let victim = list
             .iter()
             .copied()
-            .filter(|&h| self.locked >> h & 1 == 0)
+            .filter(|&h| (self.locked | self.kept_mask) >> h & 1 == 0)
             .max_by_key(|&h| {
                 let v = &self.vals[usize::from(self.owner[usize::from(h)])];
                 (v.home != NOBODY, v.last)
@@ -377,6 +385,7 @@ impl Compiler<'_> {
             && Self::is_scratch(h)
             && (h >= X) == vec
             && self.owner[usize::from(h)] == NOBODY
+            && self.kept_mask >> h & 1 == 0
         {
             self.lock(h);
             return h;
@@ -409,7 +418,16 @@ impl Compiler<'_> {
         let off = i.imm as u16;
         match self.pin(off) {
             Some(h) => {
-                self.vacate_if_other(h, id);
+                if Self::is_scratch(h) {
+                    self.lock(h);
+                    self.vacate_home(Slot { offset: off, ty: i.ty });
+                    self.vacate_if_other(h, id);
+                    self.unlock_all();
+                    self.vals[usize::from(id)].home = off;
+                    self.note_home(off, id);
+                } else {
+                    self.vacate_if_other(h, id);
+                }
                 self.place(id, h);
             }
             None => {
@@ -433,7 +451,7 @@ impl Compiler<'_> {
             self.vacate(h);
         }
     }
-    fn note_home(&mut self, off: u16, id: u16) {
+    pub(super) fn note_home(&mut self, off: u16, id: u16) {
         if let Some(e) = self.homes.get_mut(usize::from(off / 4)) {
             *e = id;
         }
@@ -471,6 +489,7 @@ impl Compiler<'_> {
         }
         let root = self.root(id);
         match self.pin(slot.offset) {
+            Some(h) if Self::is_scratch(h) => self.set_kept(slot, id, h),
             Some(h) => {
                 let v = self.vals[usize::from(root)];
                 if v.loc == Loc::Reg(h) && self.inst(root).ty.bytes() <= slot.ty.bytes() {

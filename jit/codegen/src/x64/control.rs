@@ -30,6 +30,9 @@ impl Compiler<'_> {
     }
     /// Jumps to a guest address inside or outside the region.
     fn goto(&mut self, pc: u64, from: u64) {
+        if self.block_label(pc).is_some() {
+            self.restore_kept();
+        }
         match self.block_label(pc) {
             Some(l) if Some(l) == self.next_block => {}
             Some(l) => self.a.jmp(l),
@@ -61,7 +64,10 @@ impl Compiler<'_> {
             Op::brcond => {
                 let pc = self.pc_of(i.imm);
                 let l = match self.block_label(pc) {
-                    Some(l) => l,
+                    Some(l) => {
+                        self.restore_kept();
+                        l
+                    }
                     None => {
                         let l = self.a.label();
                         self.cold.push(Cold::Goto { label: l, pc, poll: pc <= self.current_pc });
@@ -139,12 +145,17 @@ impl Compiler<'_> {
     fn landing(&mut self, ret: u64) {
         self.out.landings.push(self.a.pos() as u32);
         self.a.lea(W::Q, RSP, at(RSP, 8));
+        // Whatever ran in between: load what the region keeps.
+        self.kept_mask = 0;
         // Room for the patch that retires a landing.
         self.goto(ret, 0);
     }
     fn call(&mut self, pc: u64, ret: u64) {
         self.a.movi_pc(RAX, ret);
         self.a.push(RAX);
+        if self.block_label(pc).is_some() {
+            self.restore_kept();
+        }
         self.align_landing(5);
         match self.block_label(pc) {
             Some(l) => self.a.call(l),
@@ -184,6 +195,7 @@ impl Compiler<'_> {
             self.a.far(false, self.thunks.exit);
             return;
         }
+        self.load_kept();
         self.done_all(i);
         let d = self.dest(id, None);
         self.a.mov(W::Q, d, RAX);

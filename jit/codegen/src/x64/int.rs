@@ -52,6 +52,7 @@ impl Compiler<'_> {
             Op::trunc => self.alias(id, i.args[0]),
             Op::clz => self.count(id, i, 0xf300_00bd),
             Op::ctz => self.count(id, i, 0xf300_00bc),
+            Op::bswap16 => self.swap_halves(id, i),
             Op::bitrev => self.bitrev(id, i),
             Op::clmul | Op::clmulh => self.carry_less(id, i),
             Op::crc32 => self.crc32(id, i),
@@ -470,6 +471,24 @@ impl Compiler<'_> {
         }
         self.a.alu(Alu::Or, w, RAX, Rm::M(m));
         self.result_from_temp(id, i);
+    }
+
+    /// Bytes reversed in each halfword.
+    fn swap_halves(&mut self, id: u16, i: &Inst) {
+        let w = wide(i.ty);
+        let s = self.rm(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, reg_of(s));
+        self.move_in(w, d, s);
+        let low: u64 = 0x00ff_00ff_00ff_00ff;
+        self.a.movi(RAX, if w == W::Q { low } else { low & 0xffff_ffff });
+        // The low bytes go up, what is left goes down.
+        self.a.alu(Alu::And, w, RAX, Rm::R(d));
+        self.a.alu(Alu::Xor, w, d, Rm::R(RAX));
+        self.a.shift_imm(4, w, RAX, 8);
+        self.a.shift_imm(5, w, d, 8);
+        self.a.alu(Alu::Or, w, d, Rm::R(RAX));
+        self.computed(id, d);
     }
 
     fn zext(&mut self, id: u16, i: &Inst) {

@@ -5,6 +5,7 @@ use remu_ir::{Effects, ExitKind, Inst, Op, Region, Type};
 
 use super::alloc::{NO_HOST, NOBODY, Value};
 use super::enc::{CodeBuf, Jumps, Label};
+use super::kept::KeptSlot;
 use super::{Host, PIN_INT, PIN_VEC, Thunks};
 use crate::{Compiled, Layout};
 
@@ -101,6 +102,13 @@ pub struct Compiler<'a> {
     /// Label of the block that follows the current one in memory.
     pub(super) next_block: Option<Label>,
     pub(super) current_pc: u64,
+    /// A flags value that the host's flags hold, C as the guest has it, as long
+    /// as the code ends here.
+    pub(super) host_flags: (u16, usize),
+    /// Slots that this region keeps in scratch registers.
+    pub(super) kept: Vec<KeptSlot>,
+    /// The registers of those that are valid now, as a bit set.
+    pub(super) kept_mask: u32,
 }
 
 /// A vector of `n` times `v` in the memory of another.
@@ -165,7 +173,11 @@ impl<'a> Compiler<'a> {
             block_labels: emptied(old.block_labels),
             next_block: None,
             current_pc: 0,
+            host_flags: (NOBODY, 0),
+            kept: Vec::new(),
+            kept_mask: 0,
         };
+        c.choose_kept();
         c.prepare(live);
         c.run(live);
         let (overflow, fixed) = (c.a.overflow, c.a.fixed.get());
@@ -263,6 +275,7 @@ impl<'a> Compiler<'a> {
             self.forget();
             self.a.bind(self.block_labels[n]);
             self.next_block = self.block_labels.get(n + 1).copied();
+            self.all_kept();
             self.out.entries.push(self.a.pos() as u32);
             self.current_pc = b.pc;
             if b.poll {
@@ -279,6 +292,7 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+        self.outer_entries();
         self.cold_paths();
         if !self.a.overflow {
             self.a.fix();

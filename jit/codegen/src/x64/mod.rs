@@ -15,6 +15,7 @@ mod enc;
 mod fallback;
 mod float;
 mod int;
+mod kept;
 mod lower;
 mod memory;
 mod thunks;

@@ -71,6 +71,29 @@ fn pins(a: &mut CodeBuf<'_>, lay: &Layout, load: bool) {
     }
 }
 
+/// Puts flags slots that hold the host's flags in order. Pinned slots are in
+/// memory; changes only rdi and r8.
+fn settle_flags(a: &mut CodeBuf<'_>, lay: &Layout) {
+    for &offset in &lay.flags {
+        let m = disp(offset.into());
+        let done = a.label();
+        dynasm!(a
+            ; .arch x64
+            ; mov edi, [rbp + m]
+            ; test edi, Layout::RAW_FLAGS
+        );
+        a.jcc(cc::E, done);
+        dynasm!(a
+            ; .arch x64
+            ; mov r8d, Layout::RAW_NZCV
+            ; pext edi, edi, r8d
+            ; shl edi, 28
+            ; mov [rbp + m], edi
+        );
+        a.bind(done);
+    }
+}
+
 /// Registers of a block that a pure call must keep, on the host stack.
 fn scratch(a: &mut CodeBuf<'_>, load: bool) {
     for (n, r) in [1u8, 2, 6].into_iter().enumerate() {
@@ -163,6 +186,7 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
     t.exit = here(a);
     dynasm!(a ; .arch x64 ; mov [rbp + disp(Layout::EXIT_KIND)], eax);
     pins(a, lay, false);
+    settle_flags(a, lay);
     to_host(a);
     t.exit_tail = a.address(a.pos());
     dynasm!(a
@@ -253,6 +277,7 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
 
     t.helper = here(a);
     pins(a, lay, false);
+    settle_flags(a, lay);
     to_host(a);
     dynasm!(a
         ; .arch x64

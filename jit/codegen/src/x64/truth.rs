@@ -213,6 +213,12 @@ impl Compiler<'_> {
 
     fn simple_flags(&mut self, f: u16, c: FlagCond) -> Option<Truth> {
         let i = self.inst(f);
+        // Just stored: the host's carry is the guest's.
+        if self.host_flags == (f, self.a.pos())
+            && let one @ Truth::One(_) = after_add(c)
+        {
+            return Some(one);
+        }
         match i.op {
             Op::fl_fcmp => Some(self.float_flags_truth(f, c)),
             Op::fl_sub | Op::fl_add | Op::fl_adc | Op::fl_sbc | Op::fl_logic => {
@@ -314,7 +320,15 @@ impl Compiler<'_> {
     pub(super) fn pack_flags(&mut self, f: u16) {
         let i = self.inst(f);
         match i.op {
-            Op::get => self.load_into(f, RAX),
+            Op::get => {
+                self.load_into(f, RAX);
+                if self.lay.flags.contains(&(i.imm as u16)) {
+                    self.a.test_imm(W::D, Rm::R(RAX), Layout::RAW_FLAGS);
+                    let settled = self.a.jcc_short(cc::E);
+                    self.pack_raw();
+                    self.a.patch_short(settled);
+                }
+            }
             Op::fl_pack => {
                 self.load_into(i.args[0], RAX);
                 self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0xf000_0000u32 as i32);
@@ -334,20 +348,41 @@ impl Compiler<'_> {
                 if matches!(i.op, Op::fl_sub | Op::fl_sbc) {
                     self.a.b(0xf5); // cmc
                 }
-                self.a.b(0x9f); // lahf
-                self.a.setcc(cc::O, RAX);
-                let mask = at(RBP, self.lay.fallback());
-                self.a.st_imm(W::D, mask, 0xc101);
-                self.a.vex(super::int::PEXT_D, RAX, RAX, Rm::M(mask));
-                self.a.shift_imm(4, W::D, RAX, 28);
+                self.raw_flags();
+                self.pack_raw();
             }
         }
+    }
+    /// The host's flags into the temporary, as a slot may hold them.
+    fn raw_flags(&mut self) {
+        self.a.b(0x9f); // lahf
+        self.a.setcc(cc::O, RAX);
+    }
+    fn pack_raw(&mut self) {
+        let mask = at(RBP, self.lay.fallback());
+        self.a.st_imm(W::D, mask, Layout::RAW_NZCV);
+        self.a.vex(super::int::PEXT_D, RAX, RAX, Rm::M(mask));
+        self.a.shift_imm(4, W::D, RAX, 28);
     }
     /// Lowers `set` of a flags slot.
     pub(super) fn set_flags(&mut self, slot: Slot, id: u16) {
         self.vacate_home(slot);
-        self.pack_flags(id);
+        let op = self.inst(id).op;
+        let raw = matches!(op, Op::fl_sub | Op::fl_add | Op::fl_adc | Op::fl_sbc | Op::fl_logic)
+            && self.lay.flags.contains(&slot.offset);
+        if raw {
+            self.emit_flags(id);
+            if matches!(op, Op::fl_sub | Op::fl_sbc) {
+                self.a.b(0xf5); // cmc
+            }
+            self.raw_flags();
+        } else {
+            self.pack_flags(id);
+        }
         self.a.st(W::D, at(RBP, Layout::disp(i32::from(slot.offset))), RAX);
+        if raw {
+            self.host_flags = (id, self.a.pos());
+        }
         self.done(id);
         self.unlock_all();
     }
