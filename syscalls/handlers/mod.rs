@@ -14,3 +14,4 @@ pub(crate) mod rlimit;
 pub(crate) mod signal;
 pub(crate) mod system;
 pub(crate) mod time;
+pub(crate) mod uring;
