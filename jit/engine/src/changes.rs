@@ -21,8 +21,8 @@ const UNKNOWN: u64 = 0;
 pub(crate) struct Watched {
     /// By page number: hash of what it held when all translations of it were right.
     pages: HashMap<u64, u64>,
-    /// By host address of a region: hash of the guest bytes it was made from.
-    content: HashMap<u64, u64>,
+    /// By number of a region: hash of the guest bytes it was made from.
+    content: HashMap<u32, u64>,
 }
 
 /// The bytes a translation is being made from.
@@ -58,19 +58,19 @@ fn now(source: &dyn CodeSource, start: u64, end: u64) -> u64 {
 }
 
 impl Watched {
-    /// Watches the region at `host`, which was made from `seen`.
-    pub(crate) fn add(&mut self, host: u64, guest: (u64, u64), seen: &Seen) {
+    /// Watches region `n`, which was made from `seen`.
+    pub(crate) fn add(&mut self, n: u32, guest: (u64, u64), seen: &Seen) {
         if guest.0 == guest.1 {
             return;
         }
-        self.content.insert(host, seen.hash(guest.0, guest.1));
+        self.content.insert(n, seen.hash(guest.0, guest.1));
         for page in guest.0 / PAGE..=(guest.1 - 1) / PAGE {
             self.pages.insert(page, UNKNOWN);
         }
     }
     /// The region is gone.
-    pub(crate) fn remove(&mut self, host: u64) {
-        self.content.remove(&host);
+    pub(crate) fn remove(&mut self, n: u32) {
+        self.content.remove(&n);
     }
     /// All are gone.
     pub(crate) fn clear(&mut self) {
@@ -85,23 +85,26 @@ impl Engine {
         let mut guard = self.lock();
         let s = &mut *guard;
         let mut doomed = Vec::new();
-        let Inner { watched: Watched { pages, content }, by_page, regions, .. } = s;
+        let Inner { watched: Watched { pages, content }, regions, .. } = s;
         let range = start / PAGE..=end.saturating_sub(1) / PAGE;
         pages.retain(|&page, known| {
             if !range.contains(&page) {
                 return true;
             }
-            let Some(list) = by_page.get(&page) else { return false };
+            let list = regions.on_page(page);
+            if list.is_empty() {
+                return false;
+            }
             let at = page * PAGE;
             let found = now(self.source(), at, at + PAGE);
             if found != UNKNOWN && found == *known {
                 return true;
             }
             *known = found;
-            for host in list {
-                let (Some(c), Some(r)) = (content.get(host), regions.get(host)) else { continue };
+            for n in list {
+                let (Some(c), Some(r)) = (content.get(n), regions.get(*n)) else { continue };
                 if *c == UNKNOWN || *c != now(self.source(), r.guest.0, r.guest.1) {
-                    doomed.push(*host);
+                    doomed.push(*n);
                 }
             }
             true
@@ -109,12 +112,7 @@ impl Engine {
         // A range of a few pages is meant: there may be code in it that was changed
         // past the page tables, as a debugger does.
         if range.end() - range.start() < 64 {
-            let lists = range.filter_map(|page| by_page.get(&page));
-            doomed.extend(lists.flatten().filter(|h| {
-                let inside =
-                    |r: &crate::translate::Translated| r.guest.0 < end && start < r.guest.1;
-                !content.contains_key(h) && regions.get(h).is_some_and(inside)
-            }));
+            doomed.extend(regions.covering(start, end).iter().filter(|n| !content.contains_key(n)));
         }
         doomed.sort_unstable();
         doomed.dedup();

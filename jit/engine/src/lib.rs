@@ -6,6 +6,7 @@ mod changes;
 mod code;
 mod cpu;
 mod fault;
+mod regions;
 mod run;
 mod serve;
 mod stats;
@@ -14,7 +15,7 @@ mod translate;
 
 pub use cache::{CacheOptions, Module};
 pub use cpu::Cpu;
-pub use stats::Stats;
+pub use stats::{Measured, Stats};
 pub use translate::{CodeSource, Engine, Error, ForkGuard, Options};
 
 pub use remu_ir::ExitKind;

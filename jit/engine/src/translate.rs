@@ -1,24 +1,22 @@
 //! Translation, linking and retirement of regions.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError, Weak,
 };
-use std::time::Instant;
 
 use core::sync::atomic::{AtomicU64, Ordering, fence};
-use remu_codegen::x64::{CodeBuf, Compiler, Thunks, emit_thunks};
-use remu_codegen::{Layout, Link};
+use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
+use remu_codegen::{Compiled, Layout};
 use remu_ir::passes::{Liveness, analyse};
 use remu_ir::{Builder, Region};
-use remu_isa::{Fetch, Isa, Key, Limits, form};
+use remu_isa::{Fetch, Former, Isa, Key, Limits};
 
 use crate::cache::{Cache, CacheOptions, Module};
 use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
-use crate::serve::Unsaved;
-use crate::stats::Stats;
+use crate::regions::{NewRegion, Regions};
+use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
 
 /// Where guest code comes from.
@@ -46,6 +44,8 @@ pub struct Options {
     pub fold: bool,
     /// Write `/tmp/perf-PID.map`.
     pub perf_map: bool,
+    /// Collect the figures of [`Stats`] that cost time.
+    pub measure: bool,
     /// Keep translations in files.
     pub cache: Option<CacheOptions>,
 }
@@ -57,6 +57,7 @@ impl Default for Options {
             limits: Limits::default(),
             fold: true,
             perf_map: false,
+            measure: false,
             cache: None,
         }
     }
@@ -89,64 +90,23 @@ impl core::error::Error for Error {
     }
 }
 
-/// A translated region.
-#[derive(Debug)]
-pub(crate) struct Translated {
-    pub(crate) key: Key,
-    host: u64,
-    pub(crate) len: u32,
-    /// Guest bytes covered.
-    pub(crate) guest: (u64, u64),
-    /// (guest pc, host address) of its entries.
-    pub(crate) entries: Vec<(u64, u64)>,
-    pub(crate) faults: Vec<(u32, u64)>,
-    pub(crate) landings: Vec<u32>,
-    /// (site, stub) of jumps that lead here.
-    incoming: Vec<(u64, u64)>,
-    /// Set until a cache file has it.
-    pub(crate) unsaved: Option<Box<Unsaved>>,
-}
-
-/// A region about to be published: its code is in place.
-#[derive(Debug)]
-pub(crate) struct NewRegion {
-    pub(crate) host: u64,
-    pub(crate) key: Key,
-    pub(crate) guest: (u64, u64),
-    pub(crate) entries: Vec<(u64, u64)>,
-    pub(crate) faults: Vec<(u32, u64)>,
-    pub(crate) landings: Vec<u32>,
-    pub(crate) links: Vec<Link>,
-    pub(crate) len: usize,
-    pub(crate) unsaved: Option<Box<Unsaved>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct PendingLink {
-    target: u64,
-    key: Key,
-    stub: u64,
-}
-
 /// What the lock protects.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) code: CodeMemory,
     /// Code before this is thunks and stays.
     thunks_end: usize,
-    pub(crate) regions: HashMap<u64, Translated>,
+    pub(crate) regions: Regions,
     pub(crate) cache: Option<Cache>,
     pub(crate) watched: Watched,
-    /// Host start to region, for faults; the value is the map's key.
-    by_host: BTreeMap<u64, u64>,
-    /// Guest page to regions that cover it.
-    pub(crate) by_page: HashMap<u64, Vec<u64>>,
-    /// By address of the end of the site.
-    links: HashMap<u64, PendingLink>,
     cpus: Vec<Weak<CpuMemory>>,
+    former: Former,
     builder: BuilderBox,
     region: Region,
     live: Liveness,
+    scratch: Scratch,
+    compiled: Compiled,
+    entries: Vec<(u64, u32)>,
     pub(crate) stats: Stats,
 }
 
@@ -241,12 +201,13 @@ impl Engine {
         opts: Options,
     ) -> Result<Engine, Error> {
         check_host()?;
+        let insn_align = isa.insn_align();
         let desc = isa.state();
         let layout = Layout {
             pinned_int: desc.pinned_int.to_vec(),
             pinned_vec: desc.pinned_vec.to_vec(),
             size: desc.size.next_multiple_of(64),
-            insn_align: isa.insn_align(),
+            insn_align,
             avx512: false,
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
@@ -258,17 +219,21 @@ impl Engine {
         let inner = Inner {
             thunks_end: code.used(),
             code,
-            regions: HashMap::new(),
+            regions: Regions::default(),
             cache: None,
             watched: Watched::default(),
-            by_host: BTreeMap::new(),
-            by_page: HashMap::new(),
-            links: HashMap::new(),
             cpus: Vec::new(),
+            former: Former::default(),
             builder: BuilderBox(if opts.fold { Builder::new() } else { Builder::plain() }),
             region: Region::default(),
             live: Liveness::default(),
-            stats: Stats::default(),
+            scratch: Scratch::default(),
+            compiled: Compiled::default(),
+            entries: Vec::new(),
+            stats: Stats {
+                measured: opts.measure.then(Box::<Measured>::default),
+                ..Stats::default()
+            },
         };
         let engine = Engine {
             isa,
@@ -277,7 +242,7 @@ impl Engine {
             thunks,
             opts,
             code_range,
-            table: RwLock::new(Table::new(1 << 12)),
+            table: RwLock::new(Table::new(insn_align)),
             generation: AtomicU64::new(0),
             inner: Mutex::new(inner),
         };
@@ -313,7 +278,7 @@ impl Engine {
     /// Counters so far.
     pub fn stats(&self) -> Stats {
         let s = self.lock();
-        Stats { mapped: s.cache.as_ref().map_or(0, Cache::mapped), ..s.stats }
+        Stats { mapped: s.cache.as_ref().map_or(0, Cache::mapped), ..s.stats.clone() }
     }
     /// Call before forking; hold the guard over the fork.
     pub fn before_fork(&self) -> ForkGuard<'_> {
@@ -324,8 +289,8 @@ impl Engine {
     /// Host code for a guest pc, translated if need be.
     pub(crate) fn host_code(&self, pc: u64, key: Key) -> u64 {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(h) = table.get(pc, key) {
-            return h;
+        if let Some(at) = table.get(pc, key) {
+            return self.code_range.0 + u64::from(at);
         }
         drop(table);
         let mut s = self.lock();
@@ -334,7 +299,7 @@ impl Engine {
     fn find_or_translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
         let found = self.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, key);
         match found {
-            Some(h) => h,
+            Some(at) => self.code_range.0 + u64::from(at),
             None => match self.load(s, pc, key) {
                 Some(h) => h,
                 None => self.translate(s, pc, key),
@@ -343,27 +308,36 @@ impl Engine {
     }
 
     fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
-        let begin = Instant::now();
+        s.stats.begin();
         s.builder.0.reset();
         let module = self.source.module(pc);
         let mut source = Source(self, key, module.is_none().then(Seen::default));
-        let shape = form(&*self.isa, &s.builder.0, &mut source, pc, key, self.opts.limits);
+        let shape =
+            s.former.form(&*self.isa, &s.builder.0, &mut source, pc, key, self.opts.limits);
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
+        s.stats.end(Phase::Form);
+        s.stats.note_insns(&s.region);
         analyse(&s.region, &mut s.live);
-        let mut compiled = loop {
+        s.stats.end(Phase::Analyse);
+        let mut compiled = core::mem::take(&mut s.compiled);
+        loop {
             let tail = s.code.tail();
             let size = tail.len().min(1 << 20);
-            match Compiler::compile(
+            let done = Compiler::compile(
                 &s.region,
                 &s.live,
                 &self.layout,
                 &self.thunks,
+                &mut s.scratch,
+                &mut compiled,
                 &mut tail[..size],
-            ) {
-                Ok(c) => break c,
+            );
+            match done {
+                Ok(()) => break,
                 Err(_) => self.flush(s),
             }
-        };
+        }
+        s.stats.end(Phase::Compile);
         let host = s.code.base() + s.code.used() as u64;
         s.code.publish(compiled.len);
         s.stats.regions += 1;
@@ -372,76 +346,54 @@ impl Engine {
         s.stats.bytes += compiled.len as u64;
         s.stats.fallbacks += u64::from(compiled.fallbacks);
         let guest = (shape.start, shape.end);
-        let unsaved = self.unsaved(s, host, pc, guest, shape.insns, &mut compiled);
-        let entries = s.region.blocks.iter().zip(&compiled.entries);
+        let unsaved = self.unsaved(s, host, pc, guest, shape.insns, compiled.fixed);
+        let mut entries = core::mem::take(&mut s.entries);
+        entries.clear();
+        entries.extend(s.region.blocks.iter().zip(&compiled.entries).map(|(b, &o)| (b.pc, o)));
         let new = NewRegion {
             host,
             key,
             guest,
-            entries: entries.map(|(b, &o)| (b.pc, host + u64::from(o))).collect(),
-            faults: compiled.faults,
-            landings: compiled.landings,
-            links: compiled.links,
+            entries: &entries,
+            faults: &compiled.faults,
+            landings: &compiled.landings,
+            links: &compiled.links,
+            relocs: &compiled.relocs,
             len: compiled.len,
             unsaved,
         };
         let entry = self.publish(s, new, pc);
-        if module.is_none_or(|m| guest.0 < m.start || m.end < guest.1) {
-            s.watched.add(host, guest, &source.2.unwrap_or_default());
+        if module.is_none_or(|m| guest.0 < m.start || m.end < guest.1)
+            && let Some(n) = s.regions.at(host)
+        {
+            s.watched.add(n, guest, &source.2.unwrap_or_default());
         }
-        s.stats.nanos += begin.elapsed().as_nanos() as u64;
+        s.entries = entries;
+        s.compiled = compiled;
+        s.stats.end(Phase::Publish);
         self.save_some(s);
         entry
     }
 
     /// Makes a region findable. Returns the host address of `pc`.
-    pub(crate) fn publish(&self, s: &mut Inner, new: NewRegion, pc: u64) -> u64 {
-        let NewRegion { host, key, guest, entries, faults, landings, links, len, unsaved } = new;
-        for page in guest.0 >> 12..=guest.1.saturating_sub(1).max(guest.0) >> 12 {
-            s.by_page.entry(page).or_default().push(host);
-        }
+    pub(crate) fn publish(&self, s: &mut Inner, new: NewRegion<'_>, pc: u64) -> u64 {
+        let NewRegion { host, key, entries, links, .. } = new;
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        for &(p, h) in &entries {
-            table.insert(p, key, h);
-        }
-        let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| e.1);
+        table.insert(key, (host - s.code.base()) as u32, entries);
+        let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| host + u64::from(e.1));
         if self.opts.perf_map {
-            crate::run::perf_map(host, len, pc);
+            crate::run::perf_map(host, new.len, pc);
         }
-        s.by_host.insert(host, host);
-        s.regions.insert(
-            host,
-            Translated {
-                key,
-                host,
-                len: len as u32,
-                guest,
-                entries,
-                faults,
-                landings,
-                incoming: Vec::new(),
-                unsaved,
-            },
-        );
+        s.regions.push(new);
         for l in links {
-            let site_end = host + u64::from(l.site) + 4;
-            let stub = host + u64::from(l.stub);
-            s.links.insert(site_end, PendingLink { target: l.target, key, stub });
             if let Some(to) = table.get(l.target, key) {
-                Self::connect(s, site_end, stub, to);
+                let (site, to) = (host + u64::from(l.site), s.code.base() + u64::from(to));
+                s.code.patch_rel32(site, to);
+                s.regions.note_incoming(to, site, host + u64::from(l.stub));
+                s.stats.links_early += 1;
             }
         }
         found
-    }
-
-    /// Points a link at the code of its target.
-    fn connect(s: &mut Inner, site_end: u64, stub: u64, to: u64) {
-        s.code.patch_rel32(site_end - 4, to);
-        s.stats.links += 1;
-        let owner = s.by_host.range(..=to).next_back().map(|(_, &r)| r);
-        if let Some(r) = owner.and_then(|r| s.regions.get_mut(&r)) {
-            r.incoming.push((site_end - 4, stub));
-        }
     }
 
     /// Resolves the link that a processor has left translated code at, if a flush
@@ -449,12 +401,14 @@ impl Engine {
     pub(crate) fn resolve_link(&self, mem: &CpuMemory) -> Option<u64> {
         let mut s = self.lock();
         let site_end = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
-        let link = *s.links.get(&site_end)?;
+        let link = s.regions.link_ending_at(site_end)?;
         let flushes = s.stats.flushes;
         let host = self.find_or_translate(&mut s, link.target, link.key);
         // A flush has taken the site away.
         if s.stats.flushes == flushes {
-            Self::connect(&mut s, site_end, link.stub, host);
+            s.code.patch_rel32(site_end - 4, host);
+            s.regions.note_incoming(host, site_end - 4, link.stub);
+            s.stats.links += 1;
         }
         Some(link.target)
     }
@@ -465,60 +419,29 @@ impl Engine {
         if let Some(c) = &mut s.cache {
             c.forget(start, end);
         }
-        let mut doomed: Vec<u64> = Vec::new();
-        let pages = (start >> 12)..=(end.saturating_sub(1) >> 12);
-        // By pages, which hold live regions only, and not by regions, of which most may be dead.
-        if pages.clone().count() > s.by_page.len() {
-            let lists = s.by_page.iter().filter(|(page, _)| pages.contains(page));
-            doomed.extend(lists.flat_map(|(_, list)| list));
-        } else {
-            let lists = pages.filter_map(|page| s.by_page.get(&page));
-            doomed.extend(lists.flatten());
-        }
-        doomed.sort_unstable();
-        doomed.dedup();
-        doomed.retain(|h| s.regions.get(h).is_some_and(|r| r.guest.0 < end && start < r.guest.1));
+        let doomed = s.regions.covering(start, end);
         self.retire(&mut s, doomed);
     }
     /// Makes sure that regions are not entered any more.
-    pub(crate) fn retire(&self, s: &mut Inner, doomed: Vec<u64>) {
+    pub(crate) fn retire(&self, s: &mut Inner, doomed: Vec<u32>) {
         if doomed.is_empty() {
             return;
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        for h in doomed {
-            let Some(r) = s.regions.remove(&h) else { continue };
-            s.watched.remove(h);
-            for (pc, host) in &r.entries {
-                table.remove(*pc, r.key, *host);
+        for n in doomed {
+            let Some(r) = s.regions.get(n) else { continue };
+            s.watched.remove(n);
+            for &(pc, at) in s.regions.entries(r) {
+                table.remove(pc, r.key, (r.host - s.code.base()) as u32 + at);
             }
-            for (site, stub) in &r.incoming {
-                s.code.patch_rel32(*site, *stub);
+            for (site, stub) in s.regions.incoming(r) {
+                s.code.patch_rel32(site, stub);
             }
-            for l in &r.landings {
-                s.code.patch_jump(r.host + u64::from(*l), self.thunks.stale_landing);
+            for &l in s.regions.landings(r) {
+                s.code.patch_jump(r.host + u64::from(l), self.thunks.stale_landing);
             }
-            for page in r.guest.0 >> 12..=r.guest.1.saturating_sub(1).max(r.guest.0) >> 12 {
-                if let Some(list) = s.by_page.get_mut(&page) {
-                    list.retain(|x| *x != h);
-                    if list.is_empty() {
-                        s.by_page.remove(&page);
-                    }
-                }
-            }
-            // The code itself stays until the next flush: a thread may be in
-            // it, and its fault table with it.
+            s.regions.retire(n);
             s.stats.invalidated += 1;
-            s.regions.insert(
-                h,
-                Translated {
-                    entries: Vec::new(),
-                    landings: Vec::new(),
-                    incoming: Vec::new(),
-                    guest: (0, 0),
-                    ..r
-                },
-            );
         }
         drop(table);
         // A thread that has found such code but not entered it looks again.
@@ -552,7 +475,7 @@ impl Engine {
             }
             // It left at a link that is about to go: where that leads is its pc.
             let link = c.word(Layout::LINK).load(Ordering::Acquire);
-            if let Some(l) = s.links.get(&link) {
+            if let Some(l) = s.regions.link_ending_at(link) {
                 c.word(Layout::PC).store(l.target, Ordering::Relaxed);
             }
             c.word(Layout::LINK).store(0, Ordering::Release);
@@ -560,10 +483,7 @@ impl Engine {
             c.word(Layout::GUEST_RSP).store(c.stack_top(), Ordering::Relaxed);
         }
         s.regions.clear();
-        s.by_host.clear();
-        s.by_page.clear();
         s.watched.clear();
-        s.links.clear();
         let keep = s.thunks_end;
         s.code.reset(keep);
         s.stats.flushes += 1;
@@ -597,10 +517,9 @@ impl Engine {
 impl Inner {
     /// The same for whoever has the lock.
     fn guest_pc(&self, host: u64) -> Option<u64> {
-        let (_, start) = self.by_host.range(..=host).next_back()?;
-        let r = self.regions.get(start)?;
-        let off = u32::try_from(host.checked_sub(r.host)?).ok().filter(|&o| o < r.len)?;
-        let n = r.faults.partition_point(|f| f.0 <= off);
-        r.faults.get(n.checked_sub(1)?).map(|f| f.1)
+        let r = self.regions.get(self.regions.at(host)?)?;
+        let faults = self.regions.faults(r);
+        let n = faults.partition_point(|f| u64::from(f.0) <= host - r.host);
+        faults.get(n.checked_sub(1)?).map(|f| f.1)
     }
 }

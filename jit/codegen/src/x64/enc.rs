@@ -96,27 +96,36 @@ pub struct CodeBuf<'a> {
     pos: usize,
     /// The code did not fit; what was written is not usable.
     pub overflow: bool,
-    labels: Vec<u32>,
-    /// (position of a rel32, label)
-    fixups: Vec<(u32, Label)>,
+    jumps: Jumps,
     /// See [`crate::Compiled::relocs`].
     pub(crate) relocs: Vec<Reloc>,
     /// See [`crate::Compiled::fixed`].
     pub(crate) fixed: Cell<bool>,
 }
 
+/// Labels and the jumps to them.
+#[derive(Debug, Default)]
+pub(crate) struct Jumps {
+    labels: Vec<u32>,
+    /// (position of a rel32, label)
+    fixups: Vec<(u32, Label)>,
+}
+
 impl<'a> CodeBuf<'a> {
     /// An empty buffer over `buf`.
     pub fn new(buf: &'a mut [u8]) -> CodeBuf<'a> {
-        CodeBuf {
-            buf,
-            pos: 0,
-            overflow: false,
-            labels: Vec::new(),
-            fixups: Vec::new(),
-            relocs: Vec::new(),
-            fixed: Cell::new(false),
-        }
+        CodeBuf::reusing(buf, Jumps::default(), Vec::new())
+    }
+    /// An empty buffer over `buf` that uses the memory of tables no longer needed.
+    pub(crate) fn reusing(buf: &'a mut [u8], mut jumps: Jumps, mut relocs: Vec<Reloc>) -> Self {
+        jumps.labels.clear();
+        jumps.fixups.clear();
+        relocs.clear();
+        CodeBuf { buf, pos: 0, overflow: false, jumps, relocs, fixed: Cell::new(false) }
+    }
+    /// The tables, for the next buffer.
+    pub(crate) fn into_tables(self) -> (Jumps, Vec<Reloc>) {
+        (self.jumps, self.relocs)
     }
     /// Bytes written.
     pub fn pos(&self) -> usize {
@@ -164,32 +173,35 @@ impl<'a> CodeBuf<'a> {
     // ---- labels
 
     pub(crate) fn label(&mut self) -> Label {
-        self.labels.push(UNBOUND);
-        Label(self.labels.len() as u32 - 1)
+        self.jumps.labels.push(UNBOUND);
+        Label(self.jumps.labels.len() as u32 - 1)
     }
     pub(crate) fn bind(&mut self, l: Label) {
-        self.labels[l.0 as usize] = self.pos as u32;
+        self.jumps.labels[l.0 as usize] = self.pos as u32;
     }
     pub(crate) fn bound(&self, l: Label) -> Option<u32> {
-        Some(self.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
+        Some(self.jumps.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
     }
     fn rel32(&mut self, l: Label) {
         self.rel32_before(l, 0);
     }
     /// The displacement, with `n` more bytes of the instruction behind it.
     fn rel32_before(&mut self, l: Label, n: u32) {
-        self.fixups.push((self.pos as u32, l));
+        self.jumps.fixups.push((self.pos as u32, l));
         self.d(0u32.wrapping_sub(n));
     }
     /// Resolves every jump to a label. All labels must be bound.
     pub(crate) fn fix(&mut self) {
-        for (at, l) in core::mem::take(&mut self.fixups) {
-            let to = self.labels[l.0 as usize];
+        for &(at, l) in &self.jumps.fixups {
+            let to = self.jumps.labels[l.0 as usize];
             debug_assert_ne!(to, UNBOUND, "label not bound");
-            let bytes = self.buf.get(at as usize..at as usize + 4);
-            let behind = bytes.and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
-            self.patch32(at as usize, to.wrapping_sub(at + 4).wrapping_add(behind));
+            if let Some(p) = self.buf.get_mut(at as usize..at as usize + 4) {
+                let behind = p.as_ref().try_into().map_or(0, u32::from_le_bytes);
+                let rel = to.wrapping_sub(at + 4).wrapping_add(behind);
+                p.copy_from_slice(&rel.to_le_bytes());
+            }
         }
+        self.jumps.fixups.clear();
     }
 
     // ---- general forms
