@@ -16,7 +16,7 @@ use crate::loader::{self, AuxInfo, FileKind, LoadError, machine_name};
 use crate::mm::{AddressSpace, PAGE};
 use crate::signal::{Actions, host};
 use crate::sysroot::Sysroot;
-use crate::task::{self, Config, Resolved, Shared, Task};
+use crate::task::{self, Config, Limits, Resolved, Shared, Task};
 use crate::{logging, report};
 
 /// Exit status of a mistake on the command line or of the runner's own.
@@ -161,6 +161,8 @@ fn run(
         .ok_or_else(|| Failure::own(format!("no Linux ABI for {}", row.name)))?;
     let abi = remu_syscalls::abi(row.name)
         .ok_or_else(|| Failure::own(format!("no system calls for {}", row.name)))?;
+    let limits = task::adopt_limits(inv.options.limits_fd)
+        .ok_or_else(|| Failure::own("the filters of calls handed over are not there"))?;
     let sysroot = Sysroot::open(inv.options.prefix.as_deref());
     let shown = inv.program.to_string_lossy().into_owned();
     let found = find_program(&sysroot, &inv, auxv).map_err(|e| cannot_open(&shown, e))?;
@@ -219,9 +221,10 @@ fn run(
         trampoline,
         config: Arc::new(config),
         live: AtomicUsize::new(1),
+        limits: Limits::default(),
     });
     drop(found.file);
-    first_thread(Task::first(shared, cpu, mask))
+    first_thread(Task::first(shared, cpu, mask, limits))
 }
 
 /// Runs the first guest thread on this one.

@@ -57,6 +57,8 @@ pub struct Options {
     pub runner_fd: Option<i32>,
     /// Descriptor of the program, likewise.
     pub program_fd: Option<i32>,
+    /// Descriptor of what limits the program's calls, if anything does.
+    pub limits_fd: Option<i32>,
 }
 
 /// A program to run.

@@ -109,9 +109,13 @@ fn io(o: &mut Options, arg: &OsStr) -> Result<(), String> {
 /// `RUNNER,PROGRAM`: descriptors that a runner hands to the runner it becomes on execve.
 fn exec_state(o: &mut Options, arg: &OsStr) -> Result<(), String> {
     let arg = text(arg)?;
-    let (runner, program) = arg.split_once(',').ok_or("two descriptors expected")?;
-    o.runner_fd = runner.parse().ok().filter(|&fd| fd >= 0);
-    o.program_fd = program.parse().ok().filter(|&fd| fd >= 0);
+    let fds: Vec<Option<i32>> =
+        arg.split(',').map(|fd| fd.parse().ok().filter(|&fd| fd >= 0)).collect();
+    let [runner, program, limits @ ..] = &fds[..] else {
+        return Err("two descriptors expected".into());
+    };
+    (o.runner_fd, o.program_fd) = (*runner, *program);
+    o.limits_fd = limits.first().copied().flatten();
     Ok(())
 }
 

@@ -326,11 +326,33 @@ impl Signals {
         info[0..4].copy_from_slice(&signal.to_le_bytes());
         info[8..12].copy_from_slice(&code.to_le_bytes());
         info[16..24].copy_from_slice(&addr.to_le_bytes());
+        self.force(t, signal, &info)
+    }
+
+    /// `SIGSYS` of a filter that refused call `nr` (seccomp(2)).
+    pub(crate) fn filtered(
+        &mut self,
+        t: &mut Target<'_>,
+        errno: i32,
+        nr: u32,
+        arch: u32,
+    ) -> Delivery {
+        let mut info = [0; 128];
+        info[0..4].copy_from_slice(&libc::SIGSYS.to_le_bytes());
+        info[4..8].copy_from_slice(&errno.to_le_bytes());
+        info[8..12].copy_from_slice(&SYS_SECCOMP.to_le_bytes());
+        info[16..24].copy_from_slice(&t.cpu.pc().to_le_bytes());
+        info[24..28].copy_from_slice(&nr.to_le_bytes());
+        info[28..32].copy_from_slice(&arch.to_le_bytes());
+        self.force(t, libc::SIGSYS, &info)
+    }
+
+    fn force(&mut self, t: &mut Target<'_>, signal: i32, info: &Info) -> Delivery {
         let action = t.actions.get(signal);
         if self.mask & bit(signal) != 0 || action.handler <= IGNORE {
             return Delivery::Die(signal);
         }
-        let done = self.one(t, signal, &info, true);
+        let done = self.one(t, signal, info, true);
         if done == Delivery::Continue && self.state.taken().is_none() {
             self.apply_mask();
         }
@@ -424,6 +446,8 @@ impl Signals {
 const SA_RESTORER: i32 = 0x0400_0000;
 /// `si_code` of signals the kernel makes itself.
 pub(crate) const SI_KERNEL: i32 = 0x80;
+/// `si_code` of a filter's `SIGSYS`.
+const SYS_SECCOMP: i32 = 1;
 
 fn field64(info: &Info, at: usize) -> u64 {
     let mut b = [0; 8];

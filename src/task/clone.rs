@@ -105,6 +105,7 @@ impl Task {
         let engine = shared.engine.before_fork();
         let space = shared.mm.hold();
         let actions = shared.actions.lock();
+        let limits = shared.limits.lock();
         let pid = if plain {
             raw::fork()
         } else {
@@ -121,12 +122,12 @@ impl Task {
         let pid = match pid {
             Ok(0) => {
                 engine.in_child(&self.cpu);
-                drop((space, actions));
+                drop((space, actions, limits));
                 return self.in_forked_child(a);
             }
             other => other?,
         };
-        drop((actions, space, engine));
+        drop((limits, actions, space, engine));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));
@@ -140,6 +141,8 @@ impl Task {
         // The calling thread is the new process's first, whatever it was before.
         self.main = true;
         self.robust = 0;
+        self.seccomp.set_thread(host::tid());
+        *self.shared.limits.lock() = vec![Arc::downgrade(&self.seccomp)];
         self.prepare(a);
         if a.flags & CLEAR_SIGHAND != 0 {
             self.shared.actions.clear();
@@ -200,6 +203,7 @@ impl Task {
         // SAFETY: a task lives in the frame that runs it: it enters when it starts, or when a vfork
         // child that used the thread is gone, and leaves when it ends.
         unsafe { self.signals.state.enter() };
+        self.seccomp.set_thread(host::tid());
     }
 }
 

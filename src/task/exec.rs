@@ -2,11 +2,12 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use remu_syscalls::{Errno, SysResult};
+use remu_syscalls::{Errno, Seccomp, SysResult};
 
 use super::{Task, raw};
 use crate::loader::{FileKind, PREFIX, read_some};
@@ -134,7 +135,12 @@ impl Task {
             return Errno::EINVAL;
         }
         let config = self.shared.config.clone();
-        let Some(runner) = config.runner_fd.filter(|_| !config.binfmt) else {
+        // What limits the calls goes to the next runner by descriptor, which the kernel would not do.
+        let limited = self.seccomp.mode() != 0;
+        let Some(runner) = config.runner_fd.filter(|_| !config.binfmt || limited) else {
+            if limited {
+                return Errno::EACCES;
+            }
             return self.replace(dirfd, path, argv, envp, flags);
         };
         let found = open_program(&config.sysroot, dirfd, &path, flags).and_then(|file| {
@@ -154,6 +160,10 @@ impl Task {
         }
         if found.kind == FileKind::Other {
             return Errno::ENOEXEC;
+        }
+        if limited {
+            log::info!(target: "remu::unimp", "execve: a filter of calls cannot follow to a program of another processor");
+            return Errno::EACCES;
         }
         // Another processor's program: the host's own, or one that binfmt_misc knows.
         let fd = found.file.into_raw_fd();
@@ -177,7 +187,16 @@ impl Task {
         argv.extend(config.replay.iter().cloned());
         let mut guest_argv = guest_argv.into_iter();
         let argv0 = guest_argv.next().unwrap_or_default();
-        let fds = CString::new(format!("{runner},{program}")).unwrap_or_default();
+        let limits = match self.seccomp.to_bytes().map(|b| raw::memory_file(c"limits", &b)) {
+            None => None,
+            Some(Ok(fd)) => Some(fd),
+            Some(Err(e)) => {
+                raw::close(program);
+                return e;
+            }
+        };
+        let more = limits.as_ref().map(|fd| format!(",{}", fd.as_raw_fd())).unwrap_or_default();
+        let fds = CString::new(format!("{runner},{program}{more}")).unwrap_or_default();
         argv.extend([c"-remu-exec".to_owned(), fds, c"-0".to_owned(), argv0]);
         // The kernel names a process after the script, not after its interpreter.
         argv.push(no_option(path));
@@ -236,6 +255,16 @@ fn no_option(path: CString) -> CString {
         return path;
     }
     CString::new([b"./", path.as_bytes()].concat()).unwrap_or(path)
+}
+
+/// What limits the program's calls, handed over by the runner that became this one. Whatever was
+/// meant to be there and is not forbids everything.
+pub(crate) fn adopt_limits(fd: Option<i32>) -> Option<Seccomp> {
+    let Some(fd) = fd else { return Some(Seccomp::default()) };
+    let mut file = adopt(fd)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    Seccomp::from_bytes(&bytes)
 }
 
 /// The program file handed over by the runner that became this one.

@@ -8,12 +8,12 @@ mod run;
 mod services;
 
 use std::ffi::CString;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use remu_engine::{Cpu, Engine};
 use remu_isa::Guest;
-use remu_syscalls::Abi;
+use remu_syscalls::{Abi, Seccomp};
 
 use crate::cli::Options;
 use crate::guest::{GuestOs, Regs};
@@ -24,7 +24,7 @@ use crate::sysroot::Sysroot;
 
 pub(crate) use clone::finish;
 pub(crate) use exec::{
-    Resolved, absolute, adopt, keep_high, keep_high_owned, open_program, open_runner,
+    Resolved, absolute, adopt, adopt_limits, keep_high, keep_high_owned, open_program, open_runner,
     resolve_program,
 };
 pub(crate) use raw::show_guest;
@@ -67,6 +67,26 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     /// Threads that still run.
     pub(crate) live: AtomicUsize,
+    /// What limits their calls.
+    pub(crate) limits: Limits,
+}
+
+/// What limits the calls of every thread of a process. A fork holds the lock.
+#[derive(Default)]
+pub(crate) struct Limits(Mutex<Vec<Weak<Seccomp>>>);
+
+impl Limits {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<Weak<Seccomp>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Adds a thread's, made while no other thread can set one for all.
+    fn add(&self, make: impl FnOnce() -> Seccomp) -> Arc<Seccomp> {
+        let mut all = self.lock();
+        all.retain(|s| s.strong_count() > 0);
+        let new = Arc::new(make());
+        all.push(Arc::downgrade(&new));
+        new
+    }
 }
 
 impl Shared {
@@ -82,6 +102,7 @@ impl Shared {
             trampoline: self.trampoline,
             config: self.config.clone(),
             live: AtomicUsize::new(1),
+            limits: Limits::default(),
         }
     }
 }
@@ -95,6 +116,8 @@ pub(crate) struct Task {
     clear_tid: u64,
     /// Head of the list of robust futexes (set_robust_list(2)).
     robust: u64,
+    /// What limits its calls.
+    pub(super) seccomp: Arc<Seccomp>,
     /// Runs on the host thread the process started with.
     main: bool,
     /// What a failed or never-returning execve allocated; freed with the task.
@@ -103,9 +126,19 @@ pub(crate) struct Task {
 
 impl Task {
     /// The first thread of a program.
-    pub(crate) fn first(shared: Arc<Shared>, cpu: Cpu, mask: u64) -> Task {
+    pub(crate) fn first(shared: Arc<Shared>, cpu: Cpu, mask: u64, limits: Seccomp) -> Task {
         let signals = Signals::new(&cpu, mask);
-        Task { shared, cpu, signals, clear_tid: 0, robust: 0, main: true, exec_scratch: Vec::new() }
+        let seccomp = shared.limits.add(|| limits);
+        Task {
+            shared,
+            cpu,
+            signals,
+            clear_tid: 0,
+            robust: 0,
+            seccomp,
+            main: true,
+            exec_scratch: Vec::new(),
+        }
     }
 
     /// A thread that continues this one with its own processor state.
@@ -113,12 +146,14 @@ impl Task {
         let mut cpu = Cpu::new(self.shared.engine)?;
         cpu.clone_state_from(&self.cpu);
         let signals = self.signals.inherit(&cpu, keep_alt);
+        let seccomp = shared.limits.add(|| self.seccomp.inherit());
         Ok(Task {
             shared,
             cpu,
             signals,
             clear_tid: 0,
             robust: 0,
+            seccomp,
             main: false,
             exec_scratch: Vec::new(),
         })

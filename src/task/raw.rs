@@ -237,6 +237,22 @@ pub(super) fn open(dirfd: i32, path: &CStr, flags: i32) -> SysResult<OwnedFd> {
     call(libc::SYS_openat, args).map(|fd| adopt(fd as i32))
 }
 
+/// A file in memory that holds `content`, kept open over execve.
+pub(super) fn memory_file(name: &CStr, content: &[u8]) -> SysResult<OwnedFd> {
+    let fd = call(libc::SYS_memfd_create, [name.as_ptr() as u64, 0, 0, 0, 0, 0])?;
+    let file = adopt(fd as i32);
+    let mut done = 0;
+    while done < content.len() {
+        let rest = &content[done..];
+        let args = [fd, rest.as_ptr() as u64, rest.len() as u64, done as u64, 0, 0];
+        match call(libc::SYS_pwrite64, args)? {
+            0 => return Err(Errno::EIO),
+            n => done += n as usize,
+        }
+    }
+    Ok(file)
+}
+
 /// A second descriptor of the same file, not below `least`.
 pub(super) fn duplicate(fd: i32, least: i32) -> SysResult<OwnedFd> {
     let args = [fd as u64, libc::F_DUPFD_CLOEXEC as u64, least as u64, 0, 0, 0];

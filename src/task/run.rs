@@ -1,5 +1,7 @@
 //! The run loop: translated code until it exits, then whatever the exit asks for.
 
+use std::sync::atomic::Ordering;
+
 use remu_engine::ExitKind;
 use remu_syscalls::{Outcome, dispatch};
 
@@ -82,6 +84,17 @@ impl Task {
             Outcome::Replaced => {}
             Outcome::ExitThread(status) => return Some(End::Thread(status)),
             Outcome::ExitGroup(status) => return Some(End::Process(status)),
+            Outcome::Trap { errno, nr } => {
+                let end = self.with_signals(|s, t| s.filtered(t, errno, nr, abi.audit_arch));
+                if let Delivery::Die(signal) = end {
+                    return Some(End::Signal(signal));
+                }
+            }
+            Outcome::Die(signal) => return Some(End::Signal(signal)),
+            Outcome::DieThread(signal) => {
+                let last = self.shared.live.load(Ordering::Acquire) == 1;
+                return Some(if last { End::Signal(signal) } else { End::Thread(signal) });
+            }
         }
         None
     }

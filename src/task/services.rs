@@ -2,9 +2,11 @@
 
 use std::ffi::{CStr, CString};
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Weak};
 
 use remu_syscalls::{
-    AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction, SysResult,
+    AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, Seccomp, SigAction,
+    SysResult,
 };
 
 use super::{Task, raw};
@@ -186,6 +188,18 @@ impl Process for Task {
 
     fn hwprobe(&self, key: i64) -> Option<u64> {
         (self.shared.os.hwprobe)(self.shared.engine.isa(), key)
+    }
+
+    fn seccomp(&self) -> &Seccomp {
+        &self.seccomp
+    }
+
+    fn threads_seccomp(&self) -> Vec<Arc<Seccomp>> {
+        self.shared.limits.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn pc(&self) -> u64 {
+        self.cpu.pc()
     }
 
     fn strace_enabled(&self) -> bool {

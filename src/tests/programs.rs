@@ -112,6 +112,11 @@ fn the_program_is_what_processes_see_not_the_runner() {
     check("identity", &[]);
 }
 
+#[test]
+fn filters_of_calls_see_the_guests_numbers() {
+    check("seccomp", &[]);
+}
+
 /// `REMU_STORM_SECONDS=60` is the long form.
 #[test]
 fn storms_of_signals_processes_threads_and_code_lose_nothing() {

@@ -36,6 +36,8 @@ pub(crate) use table;
 pub struct Abi {
     /// Name as QEMU spells it.
     pub name: &'static str,
+    /// `AUDIT_ARCH_*` (`linux/audit.h`), which filters of calls see.
+    pub audit_arch: u32,
     /// `uname -m`.
     pub machine: &'static str,
     /// Rows by number.

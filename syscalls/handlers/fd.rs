@@ -8,6 +8,7 @@ use crate::{Errno, SysResult, stats};
 
 /// close(2). Dispatch has refused the runner's own descriptors.
 pub(crate) fn close(cx: &mut Context<'_>, kinds::Fd(fd): kinds::Fd) -> SysResult<u64> {
+    super::uring::closed(fd);
     cx.blocking(libc::SYS_close, [fd as u64, 0, 0, 0, 0, 0])
 }
 

@@ -19,14 +19,16 @@ pub(crate) fn mmap(
     fd: kinds::Fd,
     offset: kinds::Hex,
 ) -> SysResult<u64> {
-    cx.process.mmap(MmapArgs {
+    let at = cx.process.mmap(MmapArgs {
         addr: addr.0,
         len: len.0,
         prot: prot.0,
         flags: flags.0,
         fd: fd.0,
         offset: offset.0,
-    })
+    })?;
+    super::uring::mapped(fd.0, offset.0, at);
+    Ok(at)
 }
 
 /// munmap(2).

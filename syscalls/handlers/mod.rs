@@ -11,6 +11,8 @@ pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod procfs;
 pub(crate) mod rlimit;
+pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod system;
 pub(crate) mod time;
+pub(crate) mod uring;

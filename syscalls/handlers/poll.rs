@@ -5,6 +5,8 @@ use crate::structs::{EpollEvent, SigsetArg};
 use crate::table::kinds;
 use crate::{Errno, Plain, SysResult};
 
+/// The host's number of io_pgetevents(2).
+const SYS_IO_PGETEVENTS: i64 = 333;
 /// Bytes of the host's packed `struct epoll_event`.
 const HOST_EVENT: usize = 12;
 /// Events that find room on the stack.
@@ -129,6 +131,30 @@ pub(crate) fn pselect6(
     cx.blocking_masked(libc::SYS_pselect6, mask, |m| {
         pair[0] = m;
         [n.0 as u64, r, w, e, t, pair_ptr]
+    })
+}
+
+/// io_pgetevents(2): the mask comes as for pselect6. The context is the address of the kernel's ring,
+/// which lies where the guest sees it.
+pub(crate) fn io_pgetevents(
+    cx: &mut Context<'_>,
+    ctx: kinds::AioCtx,
+    min: kinds::Long,
+    n: kinds::Long,
+    events: kinds::Addr,
+    timeout: kinds::In,
+    mask: kinds::In,
+) -> SysResult<u64> {
+    let mask = match cx.mem().read_opt::<SigsetArg>(mask.0)? {
+        Some([addr, size]) => cx.read_mask(addr, size)?,
+        None => None,
+    };
+    let (events, timeout) = (cx.mem().host(events.0), host_opt(cx, timeout.0));
+    let mut pair: SigsetArg = [0, 8];
+    let pair_ptr = pair.as_mut_ptr() as u64;
+    cx.blocking_masked(SYS_IO_PGETEVENTS, mask, |m| {
+        pair[0] = m;
+        [ctx.0, min.0 as u64, n.0 as u64, events, timeout, pair_ptr]
     })
 }
 

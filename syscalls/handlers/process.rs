@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use super::{procfs, rlimit};
+use super::{procfs, rlimit, seccomp};
 use crate::context::{Context, PATH_MAX};
 use crate::structs::CloneArgs3;
 use crate::table::kinds;
@@ -209,6 +209,10 @@ pub(crate) fn prctl(
         Some(PrctlHow::Processor) => {
             cx.process.arch_prctl(op.0.into(), args).unwrap_or(Err(Errno::EINVAL))
         }
+        Some(PrctlHow::Seccomp) if op.0 == libc::PR_SET_SECCOMP as u32 => {
+            seccomp::set(cx, args[0], args[1])
+        }
+        Some(PrctlHow::Seccomp) => Ok(seccomp::mode(cx)),
         Some(PrctlHow::Zero) => Ok(0),
         Some(PrctlHow::Refuse(_)) | None => {
             stats::missed(stats::Kind::Prctl, op.0);

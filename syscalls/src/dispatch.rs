@@ -5,12 +5,15 @@ use std::sync::atomic::Ordering;
 use crate::context::Context;
 use crate::structs::{Iovec, Msghdr};
 use crate::table::{Call, Direction, Policy};
-use crate::{Abi, Errno, Outcome, Plain, Process, SysResult, host, stats, strace};
+use crate::{Abi, Errno, Outcome, Plain, Process, SysResult, host, seccomp, stats, strace};
 
 /// Performs one guest system call: `nr` in the guest's numbering, `args` its six argument registers.
 ///
 /// Afterwards the runner follows the [`Outcome`] and delivers any signal its pending flag announces.
 pub fn dispatch(process: &mut dyn Process, abi: &'static Abi, nr: u64, args: [u64; 6]) -> Outcome {
+    if let Some(outcome) = seccomp::check(process, abi, nr, &args) {
+        return outcome;
+    }
     let Some(call) = abi.call(nr) else {
         stats::missed(stats::Kind::Syscall, nr as u32);
         if process.strace_enabled() {

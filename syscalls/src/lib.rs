@@ -8,6 +8,7 @@
 
 #[path = "../abi/mod.rs"]
 pub mod abi;
+mod bpf;
 mod context;
 mod dispatch;
 mod errno;
@@ -19,6 +20,7 @@ pub mod matrix;
 mod memory;
 mod process;
 mod raw;
+mod seccomp;
 pub mod stats;
 pub mod strace;
 #[path = "../structs/mod.rs"]
@@ -36,3 +38,4 @@ pub use matrix::{support_json, support_matrix, support_text};
 pub use memory::{GuestMemory, MAX_PLAIN, Plain};
 pub use process::{AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction};
 pub use raw::{blocking_syscall, fault_fixup, signal_fixup, syscall};
+pub use seccomp::Seccomp;

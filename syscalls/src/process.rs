@@ -15,7 +15,7 @@
 use std::ffi::{CStr, CString};
 use std::sync::atomic::AtomicU32;
 
-use crate::{Errno, GuestMemory, SysResult};
+use crate::{Errno, GuestMemory, Seccomp, SysResult};
 
 /// What the runner does after a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,17 @@ pub enum Outcome {
     ExitThread(i32),
     /// The whole process ends with this status (`exit_group`).
     ExitGroup(i32),
+    /// The call was not made: the thread gets `SIGSYS` of a filter, which cannot be blocked.
+    Trap {
+        /// What the filter said (`si_errno`).
+        errno: i32,
+        /// The call's number (`si_syscall`).
+        nr: u32,
+    },
+    /// The process ends by a signal.
+    Die(i32),
+    /// The thread ends by a signal, and the process if it was the last one.
+    DieThread(i32),
 }
 
 /// Arguments of `clone` and `clone3` in one form (clone(2), `struct clone_args`). Addresses are guest addresses, 0 = absent.
@@ -245,6 +256,20 @@ pub trait Process {
     /// Kernel release shown by uname(2) instead of the host's (`-r`).
     fn uname_release(&self) -> Option<&CStr> {
         None
+    }
+
+    // ---- limits of calls ----
+    /// What limits this thread's calls (seccomp(2)).
+    fn seccomp(&self) -> &Seccomp {
+        &crate::seccomp::NONE
+    }
+    /// The same of all threads of the process.
+    fn threads_seccomp(&self) -> Vec<std::sync::Arc<Seccomp>> {
+        Vec::new()
+    }
+    /// The guest's program counter: behind the call instruction.
+    fn pc(&self) -> u64 {
+        0
     }
 
     // ---- processor-specific ----

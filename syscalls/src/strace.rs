@@ -60,7 +60,11 @@ pub(crate) fn after(process: &mut dyn Process, call: &'static Call, outcome: Out
         Outcome::Restart => " = ? ERESTARTSYS (To be restarted if SA_RESTART is set)\n".to_string(),
         Outcome::Replaced if call.result == Ret::Never => return,
         Outcome::Replaced => " = 0\n".to_string(),
-        Outcome::ExitThread(_) | Outcome::ExitGroup(_) => return,
+        Outcome::Trap { .. } => " = ? SIGSYS\n".to_string(),
+        Outcome::ExitThread(_)
+        | Outcome::ExitGroup(_)
+        | Outcome::Die(_)
+        | Outcome::DieThread(_) => return,
     };
     process.strace(&text);
 }

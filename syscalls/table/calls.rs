@@ -289,7 +289,7 @@ syscalls! {
     prctl (op: PrctlOp, arg2: Hex, arg3: Hex, arg4: Hex, arg5: Hex) -> Int = handler(process::prctl);
     personality (persona: Hex) -> Int = forward;
     ptrace (request: Int, pid: Pid, addr: Addr, data: Addr) -> Int = enosys("a tracer would see the host's registers");
-    seccomp (op: Uint, flags: Hex, args: Addr) -> Int = enosys("a filter would see the host's numbers");
+    seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("no user notification; binds the guest, not the runner");
     rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("restartable sequences; C libraries fall back");
 
     // ---- identity ----
@@ -358,15 +358,15 @@ syscalls! {
     nfsservctl (cmd: Int, arg: Addr, result: Addr) -> Int = enosys("removed in Linux 3.1");
 
     // ---- asynchronous I/O ----
-    io_setup (n: Uint, ctx: Out<AioCtx>) -> Zero = enosys("Linux AIO; its ring is not shown to guests yet");
-    io_destroy (ctx: AioCtx) -> Zero = enosys("Linux AIO; its ring is not shown to guests yet");
-    io_submit (ctx: AioCtx, n: Long, iocbs: Addr) -> Int = enosys("Linux AIO; its ring is not shown to guests yet");
-    io_cancel (ctx: AioCtx, iocb: Addr, result: Addr) -> Zero = enosys("Linux AIO; its ring is not shown to guests yet");
-    io_getevents (ctx: AioCtx, min: Long, n: Long, events: Addr, timeout: In<Timespec>) -> Int = enosys("Linux AIO; its ring is not shown to guests yet");
-    io_pgetevents (ctx: AioCtx, min: Long, n: Long, events: Addr, timeout: In<Timespec>, mask: In<SigsetArg>) -> Int = enosys("Linux AIO; its ring is not shown to guests yet");
-    io_uring_setup (entries: Uint, params: Addr) -> Fd = enosys("io_uring of guests is not provided yet");
-    io_uring_enter (fd: Fd, submit: Uint, complete: Uint, flags: Hex, mask: Addr, size: Size) -> Int = enosys("io_uring of guests is not provided yet");
-    io_uring_register (fd: Fd, op: Uint, arg: Addr, n: Uint) -> Int = enosys("io_uring of guests is not provided yet");
+    io_setup (n: Uint, ctx: Out<AioCtx>) -> Zero = forward;
+    io_destroy (ctx: AioCtx) -> Zero = forward, blocking;
+    io_submit (ctx: AioCtx, n: Long, iocbs: Addr) -> Int = forward, blocking;
+    io_cancel (ctx: AioCtx, iocb: Addr, result: Addr) -> Zero = forward;
+    io_getevents (ctx: AioCtx, min: Long, n: Long, events: Addr, timeout: In<Timespec>) -> Int = forward, blocking;
+    io_pgetevents (ctx: AioCtx, min: Long, n: Long, events: Addr, timeout: In<Timespec>, mask: In<SigsetArg>) -> Int = handler(poll::io_pgetevents), blocking;
+    io_uring_setup (entries: Uint, params: Addr) -> Fd = handler(uring::setup), note("a ring with a polling thread refuses opcodes that need translation");
+    io_uring_enter (fd: Fd, submit: Uint, complete: Uint, flags: Hex, mask: Addr, size: Size) -> Int = handler(uring::enter), blocking, note("IORING_OP_EPOLL_WAIT is refused");
+    io_uring_register (fd: Fd, op: Uint, arg: Addr, n: Uint) -> Int = handler(uring::register), blocking, note("ring descriptors are not registered");
 
     // ---- one processor only ----
     riscv_hwprobe (pairs: InOut<HwprobePairs>, n: Size, cpu_size: Size, cpus: Addr, flags: Hex) -> Zero = handler(system::riscv_hwprobe);

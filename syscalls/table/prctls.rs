@@ -7,6 +7,8 @@ pub enum PrctlHow {
     Forward,
     /// By the runner, which knows the guest processor.
     Processor,
+    /// Here: filters see the guest's numbers.
+    Seccomp,
     /// Answered with 0: the state the guest starts in.
     Zero,
     /// `EINVAL`, for the given reason: would act on the runner instead of the guest.
@@ -52,8 +54,8 @@ prctls! {
     16 PR_GET_NAME Forward;
     19 PR_GET_ENDIAN Processor;
     20 PR_SET_ENDIAN Processor;
-    21 PR_GET_SECCOMP Zero;
-    22 PR_SET_SECCOMP Refuse("a filter would see the host's numbers");
+    21 PR_GET_SECCOMP Seccomp;
+    22 PR_SET_SECCOMP Seccomp;
     23 PR_CAPBSET_READ Forward;
     24 PR_CAPBSET_DROP Forward;
     25 PR_GET_TSC Refuse("an x86 register");

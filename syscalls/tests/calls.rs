@@ -379,11 +379,11 @@ fn clocks_and_processor_calls_answer() {
 fn what_is_missing_is_refused_and_counted() {
     let g = Guest::new(0x21_0000_0000, 1);
     let mut m = Mock::default();
-    assert_eq!(m.err(riscv(), "io_uring_setup", &[1, g.base]), Errno::ENOSYS);
+    assert_eq!(m.err(riscv(), "perf_event_open", &[1, g.base]), Errno::ENOSYS);
     assert_eq!(m.err(riscv(), "ioctl", &[0, 0x0000_dead, 0]), Errno::ENOTTY);
     assert_eq!(m.err(riscv(), "ioctl", &[9999, 0x0000_dead, 0]), Errno::EBADF);
     assert_eq!(m.err(riscv(), "fcntl", &[0, 4242, 0]), Errno::EINVAL);
-    assert_eq!(m.err(riscv(), "prctl", &[22, 0, 0, 0, 0]), Errno::EINVAL);
+    assert_eq!(m.err(riscv(), "prctl", &[65, 0, 0, 0, 0]), Errno::EINVAL);
     assert_eq!(
         remu_syscalls::dispatch(&mut m, riscv(), 9_999_999, [0; 6]),
         Outcome::Return(Errno::ENOSYS.to_raw())
@@ -394,10 +394,10 @@ fn what_is_missing_is_refused_and_counted() {
     );
     let report = stats::report();
     for line in [
-        "io_uring_setup: ",
+        "perf_event_open: ",
         "ioctl request 0xdead",
         "fcntl command 0x1092",
-        "prctl operation 0x16",
+        "prctl operation 0x41",
         "system call number 0x98967f",
     ] {
         assert!(report.contains(line), "{line} not in\n{report}");

@@ -7,6 +7,7 @@ use super::Abi;
 /// The aarch64 ABI.
 pub static ABI: Abi = Abi {
     name: "aarch64",
+    audit_arch: 0xc000_00b7,
     machine: "aarch64",
     calls: numbers::calls(),
     // fcntl.h: O_DIRECTORY, O_NOFOLLOW, O_DIRECT, O_LARGEFILE keep the values of 32-bit Arm.

@@ -7,6 +7,7 @@ use super::Abi;
 /// The riscv64 ABI.
 pub static ABI: Abi = Abi {
     name: "riscv64",
+    audit_arch: 0xc000_00f3,
     machine: "riscv64",
     calls: numbers::calls(),
     open_flags: &[],

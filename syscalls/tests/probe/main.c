@@ -19,6 +19,7 @@ int main(int argc, char **argv) {
     ipc();
     threads();
     system_calls();
+    uring();
     chdir("/");
     return R(rmdir(dir)) == 0 ? 5 : 1;
 }

@@ -39,3 +39,4 @@ void sockets(void);
 void ipc(void);
 void threads(void);
 void system_calls(void);
+void uring(void);

@@ -38,6 +38,9 @@ pub(crate) struct Case {
     /// What it exercises: `threads`, `signals`, ...
     #[serde(default)]
     pub(crate) tags: BTreeSet<String>,
+    /// Package set of `sysroot.toml` that it needs beside the base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) set: Option<String>,
     /// Seconds.
     #[serde(default = "default_timeout")]
     pub(crate) timeout: u64,
@@ -45,6 +48,9 @@ pub(crate) struct Case {
     #[serde(default)]
     pub(crate) arch: Vec<Arch>,
 }
+
+/// The tag of rows that take minutes or large packages.
+pub(crate) const LONG: &str = "long";
 
 fn default_timeout() -> u64 {
     60
@@ -101,6 +107,11 @@ impl Case {
         self.arch.is_empty() || self.arch.contains(&arch)
     }
 
+    /// Whether the row only runs when asked for by its tag.
+    pub(crate) fn is_long(&self) -> bool {
+        self.tags.contains(LONG)
+    }
+
     /// Program and arguments as started.
     pub(crate) fn command(&self) -> Vec<String> {
         match &self.script {
@@ -130,6 +141,9 @@ pub(crate) fn load(dir: &Path) -> Result<Vec<Case>> {
         }
         if case.script.is_some() != case.argv.is_empty() {
             bail!("{}: give either argv or script", case.name);
+        }
+        if case.set.is_some() && !case.is_long() {
+            bail!("{}: rows with a package set of their own are tagged {LONG}", case.name);
         }
     }
     Ok(cases)

@@ -4,7 +4,7 @@ mod case;
 mod known;
 mod run;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     /// Only programs whose name contains this.
     #[arg(long)]
     pub(crate) filter: Option<String>,
-    /// Only programs with this tag.
+    /// Only programs with this tag; those tagged `long` run only so.
     #[arg(long)]
     pub(crate) tag: Option<String>,
     /// Programs run side by side.
@@ -110,7 +110,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     )?;
     let mut bad = 0;
     for arch in arches {
-        bad += run_arch(arch, &selected, &known, options)?;
+        // Rows that need the same packages share a sysroot.
+        let mut sets: BTreeMap<Option<&str>, Vec<&case::Case>> = BTreeMap::new();
+        for case in selected.iter().filter(|c| c.runs_on(arch)) {
+            sets.entry(case.set.as_deref()).or_default().push(case);
+        }
+        for (set, cases) in sets {
+            bad += run_arch(arch, set, &cases, &known, options)?;
+        }
     }
     if bad > 0 {
         bail!("{bad} programs did not do as expected");
@@ -121,28 +128,29 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn wanted(case: &case::Case, options: &Options) -> bool {
     options.filter.as_ref().is_none_or(|f| case.name.contains(f.as_str()))
         && options.tag.as_ref().is_none_or(|t| case.tags.contains(t))
+        && (!case.is_long() || options.tag.as_deref() == Some(case::LONG))
 }
 
-/// Runs all of `cases` for one architecture; returns how many went against expectation.
+/// Runs all of `cases`, which need the packages of `set`, for one architecture; returns how many went against expectation.
 fn run_arch(
     arch: Arch,
+    set: Option<&str>,
     cases: &[&case::Case],
     known: &[known::Entry],
     options: &Options,
 ) -> Result<usize> {
-    let pair = sysroot::pair(arch, &["base"])?;
+    let sets: Vec<&str> = ["base"].into_iter().chain(set).collect();
+    let pair = sysroot::pair(arch, &sets)?;
     let ground = run::Ground::new(arch, pair, options)?;
     let (next, passed, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     let expected_failures = Mutex::new(BTreeSet::new());
     let runner = options.runner.name();
-    println!("programs: {arch} under {runner}, Debian {}", ground.suite());
+    let packages = set.map(|s| format!(" with {s}")).unwrap_or_default();
+    println!("programs: {arch} under {runner}, Debian {}{packages}", ground.suite());
     std::thread::scope(|threads| {
         for _ in 0..options.jobs.max(1) {
             threads.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if !case.runs_on(arch) {
-                        continue;
-                    }
                     let entry = known::find(known, &case.name, arch, runner);
                     match (ground.check(case), entry) {
                         (Ok(seconds), None) => {

@@ -1,0 +1,412 @@
+//! Guest io_uring: the rings are the kernel's own pages, mapped into the guest, whose layouts equal the
+//! host's. What differs is put right in the entries between the guest's io_uring_enter(2) and the
+//! kernel's: flags of openat, the packed `epoll_event`, paths under `-L`, the runner's descriptors.
+//! The kernel copies an entry and all that these point to before the call returns; then the entries
+//! are the guest's again. Where a kernel thread takes entries without a call (`IORING_SETUP_SQPOLL`),
+//! the ring is restricted to opcodes that need nothing of this.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+
+use crate::context::{Context, HostPath};
+use crate::structs::{EpollEvent, OpenHow};
+use crate::table::kinds;
+use crate::uring::op;
+use crate::{Errno, Plain, SysResult};
+
+/// Flags of io_uring_setup(2).
+const SETUP_SQPOLL: u32 = 1 << 1;
+const SETUP_R_DISABLED: u32 = 1 << 6;
+const SETUP_SQE128: u32 = 1 << 10;
+const SETUP_NO_MMAP: u32 = 1 << 14;
+const SETUP_NO_SQARRAY: u32 = 1 << 16;
+/// Flags of io_uring_enter(2).
+const ENTER_EXT_ARG: u64 = 1 << 3;
+const ENTER_REGISTERED_RING: u64 = 1 << 4;
+const ENTER_EXT_ARG_REG: u64 = 1 << 6;
+/// Operations of io_uring_register(2).
+const REGISTER_PROBE: u32 = 8;
+const REGISTER_RESTRICTIONS: u32 = 11;
+const REGISTER_ENABLE_RINGS: u32 = 12;
+const REGISTER_RING_FDS: u32 = 20;
+/// The operation names a registered ring instead of a descriptor.
+const REGISTER_USE_REGISTERED_RING: u32 = 1 << 31;
+/// Offsets at which the parts of a ring are mapped.
+const OFF_SQ_RING: u64 = 0;
+const OFF_SQES: u64 = 0x1000_0000;
+/// The descriptor of an entry is an index of registered files.
+const SQE_FIXED_FILE: u8 = 1;
+/// No opcode.
+const NONE: u8 = 0xff;
+/// Bytes of an entry, as far as anything here looks.
+const SQE: usize = 64;
+/// Offsets in an entry (`struct io_uring_sqe`).
+const FD: usize = 4;
+const OFF: usize = 8;
+const ADDR: usize = 16;
+const LEN: usize = 24;
+const FLAGS: usize = 28;
+
+/// What is known of a ring of this process. No lock: a fork at any moment leaves it usable.
+struct Ring {
+    /// Descriptor and 1; 0 is free.
+    fd: AtomicI32,
+    setup: AtomicU32,
+    /// Guest addresses of the mapped parts, 0 before that.
+    ring: AtomicU64,
+    sqes: AtomicU64,
+    head: AtomicU32,
+    tail: AtomicU32,
+    mask: AtomicU32,
+    array: AtomicU32,
+}
+
+const RINGS: usize = 256;
+static TABLE: [Ring; RINGS] = [const {
+    Ring {
+        fd: AtomicI32::new(0),
+        setup: AtomicU32::new(0),
+        ring: AtomicU64::new(0),
+        sqes: AtomicU64::new(0),
+        head: AtomicU32::new(0),
+        tail: AtomicU32::new(0),
+        mask: AtomicU32::new(0),
+        array: AtomicU32::new(0),
+    }
+}; RINGS];
+/// There was a ring.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+fn find(fd: i32) -> Option<&'static Ring> {
+    if !ANY.load(Ordering::Acquire) || fd < 0 {
+        return None;
+    }
+    TABLE.iter().find(|r| r.fd.load(Ordering::Acquire) == fd + 1)
+}
+
+/// Notes where the guest has mapped a part of a ring.
+pub(crate) fn mapped(fd: i32, offset: u64, at: u64) {
+    if let Some(r) = find(fd) {
+        match offset {
+            OFF_SQ_RING => r.ring.store(at, Ordering::Release),
+            OFF_SQES => r.sqes.store(at, Ordering::Release),
+            _ => {}
+        }
+    }
+}
+
+/// Forgets a ring whose descriptor is closed.
+pub(crate) fn closed(fd: i32) {
+    if let Some(r) = find(fd) {
+        r.fd.store(0, Ordering::Release);
+    }
+}
+
+/// `struct io_uring_params`, of which 32-bit words are named by their place.
+type Params = [u8; 120];
+const P_FLAGS: usize = 8;
+/// `sq_off`: head, tail, ring_mask, ring_entries, flags, dropped, array, resv1, user_addr.
+const P_SQ_OFF: usize = 40;
+/// `cq_off.user_addr`.
+const P_CQ_USER: usize = 112;
+
+fn word(p: &[u8], at: usize) -> u32 {
+    p.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
+}
+
+fn long(p: &[u8], at: usize) -> u64 {
+    p.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+}
+
+/// io_uring_setup(2).
+pub(crate) fn setup(
+    cx: &mut Context<'_>,
+    entries: kinds::Uint,
+    params: kinds::Addr,
+) -> SysResult<u64> {
+    let mut p: Params = [0; 120];
+    cx.mem().read_bytes(params.0, &mut p)?;
+    let asked = word(&p, P_FLAGS);
+    let polled = asked & SETUP_SQPOLL != 0;
+    // A guest that starts its ring disabled may restrict it itself, which happens once only.
+    let restrict = polled && asked & SETUP_R_DISABLED == 0;
+    if restrict {
+        p[P_FLAGS..P_FLAGS + 4].copy_from_slice(&(asked | SETUP_R_DISABLED).to_le_bytes());
+    }
+    let at = p.as_mut_ptr() as u64;
+    let fd = cx.host(libc::SYS_io_uring_setup, [entries.0.into(), at, 0, 0, 0, 0])?;
+    let done = if restrict { restricted(cx, fd) } else { Ok(()) };
+    p[P_FLAGS..P_FLAGS + 4].copy_from_slice(&asked.to_le_bytes());
+    let done = done
+        .and_then(|()| cx.mem().write_bytes(params.0, &p))
+        .and_then(|()| note(fd as i32, &p).ok_or(Errno::ENFILE));
+    if let Err(e) = done {
+        cx.host(libc::SYS_close, [fd, 0, 0, 0, 0, 0])?;
+        return Err(e);
+    }
+    Ok(fd)
+}
+
+/// Keeps what `params` says about a new ring.
+fn note(fd: i32, p: &Params) -> Option<()> {
+    // One that was closed without close(2) had the same number.
+    let same = TABLE.iter().find(|r| r.fd.load(Ordering::Acquire) == fd + 1);
+    let free = || {
+        let take =
+            |r: &&Ring| r.fd.compare_exchange(0, -1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        TABLE.iter().find(take)
+    };
+    let r = same.or_else(free)?;
+    let setup = word(p, P_FLAGS);
+    let user = |at| if setup & SETUP_NO_MMAP != 0 { long(p, at) } else { 0 };
+    r.setup.store(setup, Ordering::Relaxed);
+    r.head.store(word(p, P_SQ_OFF), Ordering::Relaxed);
+    r.tail.store(word(p, P_SQ_OFF + 4), Ordering::Relaxed);
+    r.mask.store(word(p, P_SQ_OFF + 8), Ordering::Relaxed);
+    r.array.store(word(p, P_SQ_OFF + 24), Ordering::Relaxed);
+    r.sqes.store(user(P_SQ_OFF + 32), Ordering::Relaxed);
+    r.ring.store(user(P_CQ_USER), Ordering::Relaxed);
+    r.fd.store(fd + 1, Ordering::Release);
+    ANY.store(true, Ordering::Release);
+    Some(())
+}
+
+/// True for opcodes that are never right without a look at the entry.
+fn needs_care(cx: &Context<'_>, code: u8) -> bool {
+    match code {
+        op::EPOLL_CTL | op::EPOLL_WAIT => true,
+        op::OPENAT | op::OPENAT2 => !cx.abi.open_flags.is_empty() || cx.process.has_sysroot(),
+        op::STATX => cx.process.has_sysroot(),
+        _ => false,
+    }
+}
+
+/// Lets a ring do what needs no care, and starts it.
+fn restricted(cx: &Context<'_>, fd: u64) -> SysResult<()> {
+    const REGISTER_OP: u16 = 0;
+    const SQE_OP: u16 = 1;
+    const SQE_FLAGS_ALLOWED: u16 = 2;
+    let row = |kind: u16, what: u8| {
+        let mut r = [0u8; 16];
+        r[..2].copy_from_slice(&kind.to_le_bytes());
+        r[2] = what;
+        r
+    };
+    let register = |what: u32, list: &[[u8; 16]]| {
+        let (at, n) = (list.as_ptr() as u64, list.len() as u64);
+        let at = if n == 0 { 0 } else { at };
+        cx.host(libc::SYS_io_uring_register, [fd, what.into(), at, n, 0, 0])
+    };
+    // Kernels refuse numbers that they do not know yet: the most that this one takes.
+    let mut done = Err(Errno::EINVAL);
+    'found: for ops in (op::EPOLL_CTL..op::NAMES.len() as u8).rev() {
+        for registers in [36u8, 34, 30, 26, 20, 13] {
+            let mut list = vec![row(SQE_FLAGS_ALLOWED, 0xff)];
+            list.extend((0..=ops).filter(|&o| !needs_care(cx, o)).map(|o| row(SQE_OP, o)));
+            list.extend((0..registers).map(|r| row(REGISTER_OP, r)));
+            done = register(REGISTER_RESTRICTIONS, &list);
+            if done.is_ok() {
+                break 'found;
+            }
+        }
+    }
+    done?;
+    register(REGISTER_ENABLE_RINGS, &[]).map(drop)
+}
+
+/// io_uring_register(2).
+pub(crate) fn register(
+    cx: &mut Context<'_>,
+    fd: kinds::Fd,
+    what: kinds::Uint,
+    arg: kinds::Addr,
+    n: kinds::Uint,
+) -> SysResult<u64> {
+    // A ring is looked up by its descriptor; programs go on without a registered one.
+    if what.0 == REGISTER_RING_FDS || what.0 & REGISTER_USE_REGISTERED_RING != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let arg_host = if arg.0 == 0 { 0 } else { cx.mem().host(arg.0) };
+    let args = [fd.0 as u64, what.0.into(), arg_host, n.0.into(), 0, 0];
+    let done = cx.blocking(libc::SYS_io_uring_register, args)?;
+    if what.0 == REGISTER_PROBE && n.0 > u32::from(op::EPOLL_WAIT) {
+        // Its events would be written in the host's layout after the call.
+        let flags = arg.0.wrapping_add(16 + 8 * u64::from(op::EPOLL_WAIT) + 2);
+        cx.mem().write::<u16>(flags, &0)?;
+    }
+    Ok(done)
+}
+
+/// io_uring_enter(2).
+pub(crate) fn enter(
+    cx: &mut Context<'_>,
+    fd: kinds::Fd,
+    submit: kinds::Uint,
+    complete: kinds::Uint,
+    flags: kinds::Hex,
+    arg: kinds::Addr,
+    size: kinds::Size,
+) -> SysResult<u64> {
+    if flags.0 & ENTER_REGISTERED_RING != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let changed = match find(fd.0) {
+        Some(ring) if submit.0 > 0 => translate(cx, ring, submit.0),
+        _ => Changed::default(),
+    };
+    let call = |m: u64, s: u64| {
+        [fd.0 as u64, submit.0.into(), complete.0.into(), flags.0 & 0xffff_ffff, m, s]
+    };
+    let nr = libc::SYS_io_uring_enter;
+    let arg_host = if arg.0 == 0 { 0 } else { cx.mem().host(arg.0) };
+    let result = wait(cx, flags.0, arg.0, arg_host, size.0, nr, call);
+    changed.put_back(cx);
+    result
+}
+
+/// The call itself, with the mask in the form that the flags say.
+fn wait(
+    cx: &mut Context<'_>,
+    flags: u64,
+    arg: u64,
+    arg_host: u64,
+    size: u64,
+    nr: i64,
+    call: impl Fn(u64, u64) -> [u64; 6],
+) -> SysResult<u64> {
+    if flags & ENTER_EXT_ARG_REG != 0 || arg == 0 {
+        return cx.blocking(nr, call(arg_host, size));
+    }
+    if flags & ENTER_EXT_ARG == 0 {
+        let mask = cx.read_mask(arg, size)?;
+        return cx.blocking_masked(nr, mask, |m| call(m, size));
+    }
+    // struct io_uring_getevents_arg: sigmask, sigmask_sz, min_wait_usec, ts.
+    let mut ext = [0u8; 24];
+    if size != ext.len() as u64 {
+        return cx.blocking(nr, call(arg_host, size));
+    }
+    cx.mem().read_bytes(arg, &mut ext)?;
+    let mask = cx.read_mask(long(&ext, 0), word(&ext, 8).into())?;
+    let at = ext.as_mut_ptr() as u64;
+    cx.blocking_masked(nr, mask, |m| {
+        ext[..8].copy_from_slice(&m.to_le_bytes());
+        call(at, size)
+    })
+}
+
+/// Entries that were changed, and what they point to meanwhile.
+#[derive(Default)]
+struct Changed {
+    /// Address, the guest's entry, the one in its place.
+    entries: Vec<(u64, [u8; SQE], [u8; SQE])>,
+    _paths: Vec<HostPath>,
+    _data: Vec<Vec<u8>>,
+}
+
+impl Changed {
+    fn put_back(self, cx: &Context<'_>) {
+        for (at, old, new) in self.entries {
+            let mut now = [0; SQE];
+            // One that the guest has filled anew stays.
+            if cx.mem().read_bytes(at, &mut now).is_ok() && now == new {
+                let _ = cx.mem().write_bytes(at, &old);
+            }
+        }
+    }
+}
+
+/// Puts the entries right that the kernel is about to take.
+fn translate(cx: &mut Context<'_>, r: &Ring, submit: u32) -> Changed {
+    let mut changed = Changed::default();
+    let at = |part: &AtomicU64| Some(part.load(Ordering::Acquire)).filter(|&a| a != 0);
+    let (Some(ring), Some(sqes)) = (at(&r.ring), at(&r.sqes)) else { return changed };
+    let mem = cx.mem();
+    let field = |f: &AtomicU32| {
+        mem.read::<u32>(ring.wrapping_add(f.load(Ordering::Relaxed).into())).unwrap_or(0)
+    };
+    let (head, tail, mask) = (field(&r.head), field(&r.tail), field(&r.mask));
+    let setup = r.setup.load(Ordering::Relaxed);
+    let stride = if setup & SETUP_SQE128 != 0 { 128 } else { SQE as u64 };
+    for n in 0..submit.min(tail.wrapping_sub(head)).min(mask.saturating_add(1)) {
+        let slot = head.wrapping_add(n) & mask;
+        let index = if setup & SETUP_NO_SQARRAY != 0 {
+            slot
+        } else {
+            let array = u64::from(r.array.load(Ordering::Relaxed));
+            let Ok(i) = mem.read::<u32>(ring.wrapping_add(array + 4 * u64::from(slot))) else {
+                break;
+            };
+            i & mask
+        };
+        let at = sqes.wrapping_add(u64::from(index) * stride);
+        let mut old = [0; SQE];
+        if mem.read_bytes(at, &mut old).is_err() {
+            break;
+        }
+        let mut new = old;
+        entry(cx, &mut new, &mut changed);
+        if new != old && mem.write_bytes(at, &new).is_ok() {
+            changed.entries.push((at, old, new));
+        }
+    }
+    changed
+}
+
+/// Puts one entry right.
+fn entry(cx: &mut Context<'_>, e: &mut [u8; SQE], changed: &mut Changed) {
+    let put32 =
+        |e: &mut [u8; SQE], at: usize, v: u32| e[at..at + 4].copy_from_slice(&v.to_le_bytes());
+    let put64 =
+        |e: &mut [u8; SQE], at: usize, v: u64| e[at..at + 8].copy_from_slice(&v.to_le_bytes());
+    let fd = word(e, FD) as i32;
+    if e[1] & SQE_FIXED_FILE == 0 && fd > libc::STDERR_FILENO && cx.process.is_private_fd(fd) {
+        put32(e, FD, u32::MAX);
+        return;
+    }
+    if !needs_care(cx, e[0]) {
+        return;
+    }
+    let mut path = |cx: &mut Context<'_>, e: &mut [u8; SQE], follow: bool| {
+        let p = cx.host_path(fd, long(e, ADDR), follow);
+        put64(e, ADDR, p.ptr);
+        changed._paths.push(p);
+    };
+    match e[0] {
+        op::OPENAT => {
+            let flags = cx.abi.open_flags_to_host(word(e, FLAGS));
+            put32(e, FLAGS, flags);
+            path(cx, e, flags as i32 & libc::O_NOFOLLOW == 0);
+        }
+        op::OPENAT2 => {
+            let Ok(mut how) = cx.mem().read::<OpenHow>(long(e, OFF)) else { return };
+            let low = cx.abi.open_flags_to_host(how.flags as u32);
+            how.flags = how.flags >> 32 << 32 | u64::from(low);
+            if word(e, LEN) as usize != OpenHow::SIZE {
+                return;
+            }
+            if how.resolve == 0 {
+                path(cx, e, low as i32 & libc::O_NOFOLLOW == 0);
+            }
+            let mut raw = vec![0; OpenHow::SIZE];
+            how.store(&mut raw[..]);
+            put64(e, OFF, raw.as_ptr() as u64);
+            changed._data.push(raw);
+        }
+        op::STATX => {
+            let follow = word(e, FLAGS) & libc::AT_SYMLINK_NOFOLLOW as u32 == 0;
+            path(cx, e, follow);
+        }
+        op::EPOLL_CTL => {
+            if word(e, LEN) == libc::EPOLL_CTL_DEL as u32 {
+                return;
+            }
+            let Ok(event) = cx.mem().read::<EpollEvent>(long(e, ADDR)) else { return };
+            let mut raw = vec![0; OpenHow::SIZE];
+            raw[..4].copy_from_slice(&event.events.to_le_bytes());
+            raw[4..12].copy_from_slice(&event.data.to_le_bytes());
+            put64(e, ADDR, raw.as_ptr() as u64);
+            changed._data.push(raw);
+        }
+        _ => e[0] = NONE,
+    }
+}
