@@ -74,7 +74,7 @@ features! {
     SSBS "ssbs" bit(28), 0;
     /// FEAT_SB
     SB "sb" bit(29), 0;
-    /// FEAT_PAuth
+    /// FEAT_PAuth2
     PAUTH "pauth" bit(30) | bit(31), 0;
     /// FEAT_DPB2
     DPB2 "dpb2" 0, bit(0);

@@ -153,7 +153,16 @@ fn authentication_undoes_signing_and_refuses_others() {
     assert_eq!(m.x(30), pointer);
     m.set_x(30, signed ^ 1 << 48);
     m.next(0xd503_23bf);
-    assert_eq!(m.x(30), pointer | 1 << 53, "an error code for key A");
+    assert_eq!(m.x(30), pointer | 1 << 48, "not canonical");
+    m.set_x(30, pointer | 1 << 50);
+    m.next(0xd503_233f);
+    m.next(0xd503_23bf);
+    assert_ne!(m.x(30), pointer, "it was not canonical");
+    m.set_x(30, signed);
+    m.set_x(31, 0x7fe0);
+    m.next(0xd503_23bf);
+    assert_ne!(m.x(30), pointer, "another modifier");
+    m.set_x(31, 0x7ff0);
     m.set_x(30, signed);
     m.next(0xd503_20ff); // xpaclri
     assert_eq!(m.x(30), pointer);

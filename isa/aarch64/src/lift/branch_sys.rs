@@ -3,7 +3,7 @@
 
 use remu_isa::ir::{Addr, Cond, ExitKind, Helper, Lane, MemOp, Order, Type, Val};
 
-use super::pac::{authenticate, sign, strip};
+use super::pac::{sign, strip};
 use super::{Lift, Regs};
 use crate::decode::args;
 use crate::features::Features;
@@ -72,7 +72,7 @@ pub fn ret(l: &Lift, a: args::Br) {
 }
 fn authenticated(l: &Lift, a: args::Bra) -> Val {
     let modifier = if a.rm == 32 { l.c64(0) } else { l.xsp(a.rm) };
-    authenticate(l, l.x(a.rn), modifier, a.key)
+    sign(l, l.x(a.rn), modifier, a.key)
 }
 /// BRAA, BRAB, BRAAZ, BRABZ.
 pub fn bra(l: &Lift, a: args::Bra) {
@@ -84,7 +84,7 @@ pub fn blra(l: &Lift, a: args::Bra) {
 }
 /// RETAA, RETAB.
 pub fn reta(l: &Lift, a: args::Reta) {
-    l.ret_ptr(authenticate(l, l.x(30), l.xsp(31), a.key));
+    l.ret_ptr(sign(l, l.x(30), l.xsp(31), a.key));
 }
 
 /// SVC.
@@ -128,16 +128,16 @@ macro_rules! pac_hints {
 pac_hints! {
     pacia1716 sign 17 |l| l.x(16), 0;
     pacib1716 sign 17 |l| l.x(16), 1;
-    autia1716 authenticate 17 |l| l.x(16), 0;
-    autib1716 authenticate 17 |l| l.x(16), 1;
+    autia1716 sign 17 |l| l.x(16), 0;
+    autib1716 sign 17 |l| l.x(16), 1;
     paciaz sign 30 |l| l.c64(0), 0;
     pacibz sign 30 |l| l.c64(0), 1;
     paciasp sign 30 |l| l.xsp(31), 0;
     pacibsp sign 30 |l| l.xsp(31), 1;
-    autiaz authenticate 30 |l| l.c64(0), 0;
-    autibz authenticate 30 |l| l.c64(0), 1;
-    autiasp authenticate 30 |l| l.xsp(31), 0;
-    autibsp authenticate 30 |l| l.xsp(31), 1;
+    autiaz sign 30 |l| l.c64(0), 0;
+    autibz sign 30 |l| l.c64(0), 1;
+    autiasp sign 30 |l| l.xsp(31), 0;
+    autibsp sign 30 |l| l.xsp(31), 1;
 }
 /// XPACLRI.
 pub fn xpaclri(l: &Lift, _: args::Empty) {

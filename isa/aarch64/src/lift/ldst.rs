@@ -4,7 +4,7 @@
 use remu_isa::ir::{Addr, Lane, MemOp, Type, Val};
 
 use super::dp_reg::extend_reg;
-use super::pac::authenticate;
+use super::pac;
 use super::{Lift, Regs, access, plain};
 use crate::decode::args;
 
@@ -216,7 +216,7 @@ pairs!(pair_at pair_back: stp_pre ldp_pre stpv_pre ldpv_pre ldpsw_pre);
 
 /// LDRAA, LDRAB.
 pub fn ldra(l: &Lift, a: args::Ldra) {
-    let base = authenticate(l, l.xsp(a.rn), l.c64(0), 2 + a.key);
+    let base = pac::sign(l, l.xsp(a.rn), l.c64(0), 2 + a.key);
     let addr = l.add_imm(base, a.imm.into());
     let v = l.load(addr, Type::I64, Addr::at(MemOp::U64));
     if a.wb == 1 {

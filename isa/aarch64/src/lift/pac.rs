@@ -1,9 +1,9 @@
-//! Pointer authentication (FEAT_PAuth) with an implementation-defined
-//! algorithm: the code is the top of a CRC-32C over key, pointer and modifier.
-//! Addresses have 48 bits and the top byte is a tag, so the code is bits 54:48;
-//! a pointer that does not authenticate gets an error code in bits 54:53.
+//! Pointer authentication (FEAT_PAuth2) with an implementation-defined
+//! algorithm: the code is the top of a product of key, pointer and modifier.
+//! Addresses have 48 bits and the top byte is a tag, so the code is exclusive-or'd
+//! with bits 54:48; what does not authenticate keeps bits there that fault.
 
-use remu_isa::ir::{Cond, CrcAttr, Val};
+use remu_isa::ir::{CrcAttr, Val};
 
 use super::{Lift, Regs};
 use crate::decode::args;
@@ -11,6 +11,8 @@ use crate::state::slots;
 
 /// Position and length of the code.
 const FIELD: (u8, u8) = (48, 7);
+/// Odd, and its bits look random: spreads every bit to the top of a product.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 const CRC: CrcAttr = CrcAttr { castagnoli: true, size: 3 };
 
 /// The pointer without its code: bits 54:48 equal bit 55.
@@ -18,27 +20,14 @@ pub(crate) fn strip(l: &Lift, ptr: Val) -> Val {
     l.deposit(ptr, l.sextract(ptr, (55, 1)), FIELD)
 }
 
-/// The canonical pointer with the code put in.
-fn insert(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
-    let key = l.trunc(l.get(slots::pac_key(key.into())));
-    let hash = l.crc32(l.crc32(key, ptr, CRC), modifier, CRC);
-    l.deposit(ptr, l.zext(l.shr_imm(hash, 25)), FIELD)
-}
-
-/// `AddPAC`. A pointer that was not canonical gets a code that cannot match.
+/// `AddPAC` and `Auth`: a second time takes away what the first time put in. The
+/// code says nothing of the pointer's bits 63:48, so one that was not canonical
+/// never authenticates.
 pub(crate) fn sign(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
-    let canonical = strip(l, ptr);
-    let signed = insert(l, canonical, modifier, key);
-    let broken = l.xor(signed, l.c64(1 << 54));
-    l.movcond(l.icmp(canonical, ptr, Cond::Eq), signed, broken)
-}
-
-/// `Auth`.
-pub(crate) fn authenticate(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
-    let canonical = strip(l, ptr);
-    let expected = insert(l, canonical, modifier, key);
-    let error = l.deposit(canonical, l.c64(1 + u64::from(key & 1)), (53, 2));
-    l.movcond(l.icmp(expected, ptr, Cond::Eq), canonical, error)
+    let address = l.shl_imm(ptr, 64 - u32::from(FIELD.0));
+    let mixed = l.xor(l.xor(address, modifier), l.get(slots::pac_key(key.into())));
+    let code = l.shr_imm(l.mul(mixed, l.c64(SPREAD)), 64 - u32::from(FIELD.1));
+    l.xor(ptr, l.shl_imm(code, FIELD.0.into()))
 }
 
 /// Modifier: a register, or zero.
@@ -48,21 +37,16 @@ fn modifier(l: &Lift, rn: u8) -> Val {
 fn pac(l: &Lift, a: args::Pac) {
     l.set_r(a.rd, sign(l, l.x(a.rd), modifier(l, a.rn), a.key));
 }
-fn aut(l: &Lift, a: args::Pac) {
-    l.set_r(a.rd, authenticate(l, l.x(a.rd), modifier(l, a.rn), a.key));
-}
 
 macro_rules! rows {
-    ($($name:ident $how:ident;)*) => {
+    ($($name:ident)*) => {
         $(#[doc = concat!("`", stringify!($name), "`.")]
-        pub fn $name(l: &Lift, a: args::Pac) { $how(l, a); })*
+        pub fn $name(l: &Lift, a: args::Pac) { pac(l, a); })*
     };
 }
 rows! {
-    pacia pac; pacib pac; pacda pac; pacdb pac;
-    paciza pac; pacizb pac; pacdza pac; pacdzb pac;
-    autia aut; autib aut; autda aut; autdb aut;
-    autiza aut; autizb aut; autdza aut; autdzb aut;
+    pacia pacib pacda pacdb paciza pacizb pacdza pacdzb
+    autia autib autda autdb autiza autizb autdza autdzb
 }
 /// XPACI.
 pub fn xpaci(l: &Lift, a: args::Rd) {
