@@ -303,6 +303,7 @@ ir_ops! {
     auto funbox   (x: Float) {t: Ty} -> Attr, PURE, "low bits of an f64 if its upper bits are all one, else the default NaN";
     auto fpstat   () {} -> I32, SIDE, "sticky flags: bit 0 invalid, 1 input denormal, 2 divide by zero, 3 overflow, 4 underflow, 5 inexact";
     auto set_fpstat (x: I32) {} -> Void, SIDE, "replace the sticky flags";
+    auto undo_fcmp (x: I32, a: Float, b: SameY) {} -> Void, SIDE, "replace the sticky flags by x if a or b is NaN: x are the flags before the two were compared";
     auto or_fpstat (x: I32) {} -> Void, SIDE, "raise sticky flags";
     auto set_fpmode (x: I32) {} -> Void, SIDE, "bits 2:0 rounding mode numbered as Rm (not dyn, odd), bit 3 flush results to zero, bit 4 denormal inputs are zero, bit 5 both for f16 (which bits 3 and 4 leave alone)";
 

@@ -229,6 +229,7 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         | Op::fence
         | Op::fpstat
         | Op::set_fpstat
+        | Op::undo_fcmp
         | Op::or_fpstat
         | Op::set_fpmode
         | Op::vhelper
