@@ -236,6 +236,7 @@ impl Engine {
             size: desc.size.next_multiple_of(64),
             insn_align: isa.insn_align(),
             avx512: false,
+            sha: std::is_x86_feature_detected!("sha"),
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
         let mut buf = CodeBuf::new(code.tail());

@@ -82,6 +82,26 @@ impl Builder {
         s.region.blocks.push(Block { pc, start, end: start, poll });
     }
 
+    /// AES MixColumns, as part of the round if it follows the other steps.
+    pub fn aesmc(&self, s: Val) -> Val {
+        self.mix(s, Op::aesmc, Op::aesenclast, Op::aesenc)
+    }
+    /// AES inverse MixColumns, likewise.
+    pub fn aesimc(&self, s: Val) -> Val {
+        self.mix(s, Op::aesimc, Op::aesdeclast, Op::aesdec)
+    }
+    fn mix(&self, s: Val, alone: Op, steps: Op, round: Op) -> Val {
+        let i = self.inst(s);
+        if i.op == steps {
+            let key = Val { id: i.args[1], ty: Type::V128 };
+            let k = self.inst(key);
+            if k.op == Op::vconst && self.0.borrow().region.vconsts[k.imm as usize] == 0 {
+                return self.make(round, &[Val { id: i.args[0], ty: Type::V128 }, key]);
+            }
+        }
+        self.make(alone, &[s])
+    }
+
     /// Remembers that the guest sees the sticky flags `raw` as `seen`.
     pub fn saw_status(&self, seen: Val, raw: Val) {
         self.0.borrow_mut().status = Some((seen, raw));
