@@ -263,6 +263,7 @@ fn engine(
     let isa = (row.make)(&model).map_err(|e| Failure::own(format!("-cpu: {e}")))?;
     let mut options = remu_engine::Options::default();
     options.perf_map = inv.options.perfmap;
+    options.measure = inv.options.stats;
     if inv.options.one_insn {
         options.limits.blocks = 1;
         options.limits.insns = 1;

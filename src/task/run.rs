@@ -49,7 +49,7 @@ impl Task {
             ExitKind::Wait => std::thread::yield_now(),
             ExitKind::InvalidateCode => {
                 let [start, end] = self.cpu.exit_info();
-                self.shared.engine.invalidate(start, end);
+                self.shared.engine.code_changed(start, end);
             }
             ExitKind::Illegal | ExitKind::Special => {
                 self.log_illegal();

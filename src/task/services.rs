@@ -75,7 +75,7 @@ impl Process for Task {
     }
 
     fn flush_icache(&mut self, start: u64, end: u64) {
-        self.shared.engine.invalidate(start, end);
+        self.shared.engine.code_changed(start, end);
     }
 
     fn clone(&mut self, args: CloneArgs) -> SysResult<u64> {

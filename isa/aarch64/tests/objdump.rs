@@ -1,11 +1,14 @@
 //! The disassembler against GNU objdump: whole libraries, and random instances of every row.
 //!
-//! Libraries come from the cross compiler's folder and from `$REMU_TEST_CACHE/sysroots/aarch64`
-//! (default `~/.cache/remu`). Without a cross objdump the tests say so, and fail under `CI=true`.
+//! Without a cross objdump the tests say so, and fail under `CI=true`.
 
+#[path = "../../core/tests/objdump/mod.rs"]
+mod objdump;
+
+use objdump::{have, whole_libraries};
 use remu_aarch64::{decode, features::Features, fmt};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const OBJDUMP: &str = "aarch64-linux-gnu-objdump";
@@ -54,17 +57,6 @@ fn other_extension(word: u32, theirs: &str) -> bool {
     ];
     let name = theirs.split(' ').next().unwrap_or_default();
     matches!(word >> 25 & 15, 0 | 2) || OTHER.contains(&name) || name.starts_with("setg")
-}
-
-/// Whether the tool exists; under `CI=true` it must.
-fn have(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        let ci = std::env::var("CI").is_ok_and(|v| v == "true");
-        assert!(!ci, "{tool} is missing");
-        eprintln!("{tool} is missing: nothing compared");
-    }
-    found
 }
 
 fn ours(word: u32, pc: u64) -> String {
@@ -118,55 +110,11 @@ fn compare(file: &Path, args: &[&str]) -> (usize, BTreeMap<String, String>) {
     (count, kinds)
 }
 
-fn libraries() -> Vec<PathBuf> {
-    let cache = std::env::var_os("REMU_TEST_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/remu")));
-    let mut folders = vec![PathBuf::from("/usr/aarch64-linux-gnu/lib")];
-    if let Some(cache) = cache {
-        let root = cache.join("sysroots/aarch64");
-        for sub in ["usr/lib/aarch64-linux-gnu", "usr/bin"] {
-            folders.push(root.join(sub));
-        }
-    }
-    let mut list = Vec::new();
-    for folder in folders {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for path in entries.flatten().map(|e| e.path()) {
-            let elf = std::fs::read(&path).is_ok_and(|b| b.starts_with(b"\x7fELF"));
-            if elf && !path.is_symlink() && path.metadata().is_ok_and(|m| m.len() > 50_000) {
-                list.push(path);
-            }
-        }
-    }
-    list.sort();
-    list
-}
-
 #[test]
 fn libraries_disassemble_as_objdump_says() {
-    if !have(OBJDUMP) {
-        return;
+    if have(OBJDUMP) {
+        whole_libraries("aarch64", |file| compare(file, &["-d", "-j", ".text"]));
     }
-    let list = libraries();
-    if list.is_empty() {
-        assert!(std::env::var("CI").is_err(), "no aarch64 library found");
-        eprintln!("no aarch64 library found: nothing compared");
-        return;
-    }
-    let mut total = 0;
-    let mut bad = BTreeMap::new();
-    for file in &list {
-        // Enough to meet everything compilers and hand-written assembly use.
-        if total > 4_000_000 {
-            break;
-        }
-        let (count, kinds) = compare(file, &["-d", "-j", ".text"]);
-        total += count;
-        bad.extend(kinds);
-    }
-    eprintln!("{total} instructions of {} files compared", list.len());
-    assert!(bad.is_empty(), "{} kinds: {bad:#?}", bad.len());
 }
 
 /// Random instances of every row. What only we decode is listed in `NEWER`.

@@ -3,7 +3,7 @@
 
 use remu_ir::{Builder, ExitKind};
 
-use crate::{Flow, Isa, Key, Lift, Scan};
+use crate::{Flow, Isa, Key, Lift};
 
 /// Reads guest code.
 pub trait Fetch {
@@ -48,57 +48,46 @@ pub struct Shape {
 
 /// Bytes before and behind the entry that a region may reach.
 const REACH: u64 = 8192;
-/// Positions in the window, at 2-byte steps.
-const WINDOW: usize = (2 * REACH / 2) as usize;
-
-/// Code bytes around the entry, fetched page by page.
-struct Window<'a> {
-    source: &'a mut dyn Fetch,
-    base: u64,
-    bytes: Vec<u8>,
-    /// Valid bytes of each page, `None` before it was fetched.
-    pages: Vec<Option<usize>>,
-}
-
+/// Bytes of the window around the entry.
+const WINDOW: usize = 2 * REACH as usize;
+/// Bytes fetched at once.
+const CHUNK: usize = 1024;
 const PAGE: u64 = 4096;
 
-impl Window<'_> {
-    /// Up to `n` bytes at `pc`.
-    fn at(&mut self, pc: u64, n: usize) -> &[u8] {
-        let off = pc.wrapping_sub(self.base) as usize;
-        let mut end = off;
-        while end < off + n && end < self.bytes.len() {
-            let page = end / PAGE as usize;
-            let start = page * PAGE as usize;
-            let have = match self.pages[page] {
-                Some(have) => have,
-                None => {
-                    let buf = &mut self.bytes[start..start + PAGE as usize];
-                    let have = self.source.fetch(self.base + start as u64, buf);
-                    self.pages[page] = Some(have);
-                    have
-                }
-            };
-            let stop = start + have;
-            if stop <= end {
-                break;
-            }
-            end = stop.min(off + n);
-            if have < PAGE as usize {
-                break;
-            }
+/// What is known of a place where an instruction may begin, two bytes apart:
+/// how long the instruction there is (0: none was found), and these.
+const LENGTH: u8 = 15;
+const LEADER: u8 = 1 << 4;
+const POLL: u8 = 1 << 5;
+
+/// Forms regions. Holds memory that is used for one after the other.
+#[derive(Debug)]
+pub struct Former {
+    /// Guest address of the window's start.
+    base: u64,
+    bytes: Box<[u8; WINDOW]>,
+    /// Bytes there are of each chunk, counted from its start, if it was fetched.
+    chunks: [Option<u16>; WINDOW / CHUNK],
+    marks: Box<[u8; WINDOW / 2]>,
+    /// The marks that may be set.
+    dirty: (usize, usize),
+    work: Vec<u64>,
+}
+
+impl Default for Former {
+    fn default() -> Former {
+        Former {
+            base: 0,
+            bytes: Box::new([0; WINDOW]),
+            chunks: [None; WINDOW / CHUNK],
+            marks: Box::new([0; WINDOW / 2]),
+            dirty: (0, 0),
+            work: Vec::new(),
         }
-        self.bytes.get(off..end).unwrap_or(&[])
     }
 }
 
-const SEEN: u8 = 1;
-const LEADER: u8 = 2;
-const POLL: u8 = 4;
-
-/// Forms the region that starts at `entry` and lifts it into `b`, which the
-/// caller has reset. A first instruction that cannot be fetched becomes a
-/// fault exit.
+/// Forms one region; see [`Former::form`].
 pub fn form(
     isa: &dyn Isa,
     b: &Builder,
@@ -107,120 +96,194 @@ pub fn form(
     key: Key,
     limits: Limits,
 ) -> Shape {
-    let base = (entry & !(PAGE - 1)).saturating_sub(REACH - PAGE);
-    let size = (2 * REACH) as usize;
-    let mut win =
-        Window { source, base, bytes: vec![0; size], pages: vec![None; size / PAGE as usize] };
-    let mut marks = [0u8; WINDOW];
-    let found = discover(isa, &mut win, &mut marks, entry, key, limits);
-    lift_all(isa, b, &mut win, &marks, &found, entry, key, limits)
+    Former::default().form(isa, b, source, entry, key, limits)
 }
 
-/// Finds the instructions of the region, sorted by address.
-fn discover(
-    isa: &dyn Isa,
-    win: &mut Window<'_>,
-    marks: &mut [u8],
-    entry: u64,
-    key: Key,
-    limits: Limits,
-) -> Vec<(u64, Scan)> {
-    let index = |base: u64, pc: u64| -> Option<usize> {
-        let off = pc.wrapping_sub(base);
-        (off < 2 * REACH && off & 1 == 0).then_some((off / 2) as usize)
-    };
-    let base = win.base;
-    let mut found: Vec<(u64, Scan)> = Vec::with_capacity(128);
-    let mut work = vec![entry];
-    let mut blocks = 1;
-    if let Some(i) = index(base, entry) {
-        marks[i] |= LEADER | POLL;
+/// The lowest mark and the one behind the highest that discovery found.
+struct Found {
+    first: usize,
+    end: usize,
+}
+
+impl Former {
+    /// Forms the region that starts at `entry` and lifts it into `b`, which the
+    /// caller has reset. A first instruction that cannot be fetched becomes a
+    /// fault exit.
+    pub fn form(
+        &mut self,
+        isa: &dyn Isa,
+        b: &Builder,
+        source: &mut dyn Fetch,
+        entry: u64,
+        key: Key,
+        limits: Limits,
+    ) -> Shape {
+        self.base = (entry & !(PAGE - 1)).saturating_sub(REACH - PAGE);
+        self.chunks = [None; WINDOW / CHUNK];
+        let (first, end) = core::mem::replace(&mut self.dirty, (WINDOW, 0));
+        if let Some(old) = self.marks.get_mut(first..end) {
+            old.fill(0);
+        }
+        let found = self.discover(isa, source, entry, key, limits);
+        self.lift(isa, b, source, found, entry, key, limits)
     }
-    let mut next_work = 0;
-    while next_work < work.len() {
-        let mut pc = work[next_work];
-        next_work += 1;
-        while let Some(i) = index(base, pc) {
-            if marks[i] & SEEN != 0 || found.len() >= limits.insns {
-                break;
-            }
-            let Some(scan) = isa.scan(win.at(pc, isa.max_insn_len()), pc, key) else { break };
-            marks[i] |= SEEN;
-            found.push((pc, scan));
-            let next = pc.wrapping_add(u64::from(scan.len));
-            let mut lead = |to: u64, poll: bool| {
-                if let Some(t) = index(base, to) {
-                    if marks[t] & LEADER == 0 {
-                        if blocks >= limits.blocks {
-                            return;
-                        }
-                        blocks += 1;
-                        work.push(to);
-                    }
-                    marks[t] |= LEADER | if poll { POLL } else { 0 };
+
+    /// Number of the mark for an address.
+    fn index(&self, pc: u64) -> Option<usize> {
+        let off = pc.wrapping_sub(self.base);
+        (off < WINDOW as u64 && off & 1 == 0).then_some((off / 2) as usize)
+    }
+
+    fn mark(&mut self, n: usize, with: u8) {
+        self.marks[n] |= with;
+        self.dirty = (self.dirty.0.min(n), self.dirty.1.max(n + 1));
+    }
+
+    /// Up to `n` bytes at `pc`, which is in the window.
+    #[inline]
+    fn at(&mut self, source: &mut dyn Fetch, pc: u64, n: usize) -> &[u8] {
+        let off = pc.wrapping_sub(self.base) as usize;
+        let end = (off + n).min(WINDOW);
+        let have = self.chunks.get(off / CHUNK).copied().flatten().map_or(0, usize::from);
+        if off % CHUNK + n > have {
+            return self.at_edge(source, off, end);
+        }
+        self.bytes.get(off..end).unwrap_or(&[])
+    }
+    /// The same where a chunk ends or was not fetched.
+    #[cold]
+    fn at_edge(&mut self, source: &mut dyn Fetch, off: usize, want: usize) -> &[u8] {
+        let mut end = off;
+        while end < want {
+            let chunk = end / CHUNK;
+            let start = chunk * CHUNK;
+            let have = match self.chunks[chunk] {
+                Some(have) => usize::from(have),
+                None => {
+                    let buf = &mut self.bytes[start..start + CHUNK];
+                    let have = source.fetch(self.base.wrapping_add(start as u64), buf);
+                    self.chunks[chunk] = Some(have as u16);
+                    have
                 }
             };
-            match scan.flow {
-                Flow::Next => {}
-                Flow::Cond => lead(scan.target, scan.target <= pc),
-                Flow::Jump => {
-                    lead(scan.target, scan.target <= pc);
-                    break;
-                }
-                Flow::Call | Flow::CallIndirect | Flow::Exit => {
-                    if !win.source.translated(next) {
-                        lead(next, false);
-                    }
-                    break;
-                }
-                Flow::Indirect | Flow::Ret | Flow::Stop => break,
+            let stop = (start + have).min(want);
+            if stop <= end {
+                break;
             }
-            pc = next;
+            end = stop;
         }
+        self.bytes.get(off..end).unwrap_or(&[])
     }
-    found.sort_unstable_by_key(|f| f.0);
-    found
-}
 
-/// Lifts the discovered instructions in address order.
-fn lift_all(
-    isa: &dyn Isa,
-    b: &Builder,
-    win: &mut Window<'_>,
-    marks: &[u8],
-    found: &[(u64, Scan)],
-    entry: u64,
-    key: Key,
-    limits: Limits,
-) -> Shape {
-    let Some(&(start, _)) = found.first() else {
-        b.block(entry, false);
-        b.insn(entry);
-        b.exit(ExitKind::Fault, entry);
-        return Shape { insns: 0, start: entry, end: entry.wrapping_add(1) };
-    };
-    let mut shape = Shape { insns: 0, start, end: start };
-    let mut expect = start;
-    for &(pc, scan) in found {
-        let mark = marks[(pc.wrapping_sub(win.base) / 2) as usize];
-        if b.is_open() && (pc != expect || mark & LEADER != 0) {
-            b.goto(expect);
+    /// Finds the instructions of the region and marks them.
+    fn discover(
+        &mut self,
+        isa: &dyn Isa,
+        source: &mut dyn Fetch,
+        entry: u64,
+        key: Key,
+        limits: Limits,
+    ) -> Found {
+        let max_len = isa.max_insn_len();
+        let mut found = Found { first: WINDOW, end: 0 };
+        let mut insns = 0;
+        let mut blocks = 1;
+        self.work.clear();
+        self.work.push(entry);
+        if let Some(i) = self.index(entry) {
+            self.mark(i, LEADER | POLL);
         }
-        expect = pc.wrapping_add(u64::from(scan.len));
-        if !b.is_open() {
-            // The entry is always lifted; past the limit the rest is left to other regions.
-            if b.len() > limits.ops && pc != entry {
+        let mut next_work = 0;
+        while let Some(&(mut pc)) = self.work.get(next_work) {
+            next_work += 1;
+            while let Some(i) = self.index(pc) {
+                if self.marks[i] & LENGTH != 0 || insns >= limits.insns {
+                    break;
+                }
+                let Some(scan) = isa.scan(self.at(source, pc, max_len), pc, key) else { break };
+                self.mark(i, scan.len & LENGTH);
+                insns += 1;
+                found.first = found.first.min(i);
+                found.end = found.end.max(i + 1);
+                let next = pc.wrapping_add(u64::from(scan.len));
+                let (to, more) = match scan.flow {
+                    Flow::Next => (None, true),
+                    Flow::Cond => (Some(scan.target), true),
+                    Flow::Jump => (Some(scan.target), false),
+                    Flow::Call | Flow::CallIndirect | Flow::Exit => {
+                        ((!source.translated(next)).then_some(next), false)
+                    }
+                    Flow::Indirect | Flow::Ret | Flow::Stop => (None, false),
+                };
+                if let Some(to) = to
+                    && let Some(t) = self.index(to)
+                    && (self.marks[t] & LEADER != 0 || blocks < limits.blocks)
+                {
+                    if self.marks[t] & LEADER == 0 {
+                        blocks += 1;
+                        self.work.push(to);
+                    }
+                    self.mark(t, LEADER | if to <= pc { POLL } else { 0 });
+                }
+                if !more {
+                    break;
+                }
+                pc = next;
+            }
+        }
+        found
+    }
+
+    /// Lifts the marked instructions in address order.
+    fn lift(
+        &mut self,
+        isa: &dyn Isa,
+        b: &Builder,
+        source: &mut dyn Fetch,
+        found: Found,
+        entry: u64,
+        key: Key,
+        limits: Limits,
+    ) -> Shape {
+        if found.first >= found.end {
+            b.block(entry, false);
+            b.insn(entry);
+            b.exit(ExitKind::Fault, entry);
+            return Shape { insns: 0, start: entry, end: entry.wrapping_add(1) };
+        }
+        let max_len = isa.max_insn_len();
+        let start = self.base + found.first as u64 * 2;
+        let mut shape = Shape { insns: 0, start, end: start };
+        let mut expect = start;
+        let mut open = false;
+        for n in found.first..found.end {
+            let mark = self.marks[n];
+            let len = mark & LENGTH;
+            if len == 0 {
                 continue;
             }
-            b.block(pc, mark & POLL != 0);
+            let pc = self.base + n as u64 * 2;
+            if open && (pc != expect || mark & LEADER != 0) {
+                b.goto(expect);
+                open = false;
+            }
+            expect = pc.wrapping_add(u64::from(len));
+            if !open {
+                // The entry is always lifted; past the limit the rest is left to other regions.
+                if b.len() > limits.ops && pc != entry {
+                    continue;
+                }
+                b.block(pc, mark & POLL != 0);
+            }
+            b.insn(pc);
+            isa.lift(&Lift::new(b, pc, len, key), self.at(source, pc, max_len));
+            open = b.is_open();
+            shape.insns += 1;
+            shape.end = shape.end.max(expect);
         }
-        b.insn(pc);
-        isa.lift(&Lift::new(b, pc, scan.len, key), win.at(pc, isa.max_insn_len()));
-        shape.insns += 1;
-        shape.end = shape.end.max(expect);
+        if open {
+            b.goto(expect);
+        }
+        shape
     }
-    if b.is_open() {
-        b.goto(expect);
-    }
-    shape
 }

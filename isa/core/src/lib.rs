@@ -8,7 +8,7 @@ mod isa;
 mod lift;
 mod state;
 
-pub use form::{Fetch, Limits, Shape, form};
+pub use form::{Fetch, Former, Limits, Shape, form};
 pub use isa::{Flow, Guest, Isa, Key, Model, Scan};
 pub use lift::Lift;
 pub use state::{Header, RegDesc, StateDesc};

@@ -68,6 +68,23 @@ fn fetch(code: &[u8]) -> Option<(u32, u8)> {
     Some((u32::from_le_bytes(code.get(..4)?.try_into().ok()?), 4))
 }
 
+/// Whether only the next instruction can follow, told by the opcode: region
+/// discovery asks this of every instruction, and most need not be decoded for
+/// it. Encodings that are not implemented may pass.
+#[inline]
+fn always_goes_on(word: u32) -> bool {
+    match (word & 3, word >> 13 & 7) {
+        // BRANCH, JALR, JAL, SYSTEM and MISC-MEM.
+        (3, _) => !matches!(word & 0x7f, 0x63 | 0x67 | 0x6f | 0x73 | 0x0f),
+        // c.j, c.beqz, c.bnez.
+        (1, n) => n < 5,
+        // c.jr, c.jalr, c.ebreak have no second register.
+        (2, n) => n != 4 || word & 0x7c != 0,
+        // c.unimp
+        _ => word != 0,
+    }
+}
+
 impl Isa for Riscv64 {
     fn state(&self) -> &'static StateDesc {
         &state::STATE
@@ -77,6 +94,9 @@ impl Isa for Riscv64 {
     }
     fn scan(&self, code: &[u8], pc: u64, _: Key) -> Option<Scan> {
         let (word, len) = fetch(code)?;
+        if always_goes_on(word) {
+            return Some(Scan { len, flow: Flow::Next, target: 0 });
+        }
         let Some(insn) = decode::decode(word, &self.features) else {
             return Some(Scan { len, flow: Flow::Stop, target: 0 });
         };

@@ -1,26 +1,18 @@
 //! The disassembler against GNU objdump: whole libraries, and random instances of every row.
 //!
-//! Libraries come from the cross compiler's folder and from `$REMU_TEST_CACHE/sysroots/riscv64`
-//! (default `~/.cache/remu`). Without a cross objdump the tests say so, and fail under `CI=true`.
+//! Without a cross objdump the tests say so, and fail under `CI=true`.
 
+#[path = "../../core/tests/objdump/mod.rs"]
+mod objdump;
+
+use objdump::{have, whole_libraries};
 use remu_riscv::{decode, features, fmt};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const OBJDUMP: &str = "riscv64-linux-gnu-objdump";
 const AS: &str = "riscv64-linux-gnu-as";
-
-/// Whether the tool exists; under `CI=true` it must.
-fn have(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        let ci = std::env::var("CI").is_ok_and(|v| v == "true");
-        assert!(!ci, "{tool} is missing");
-        eprintln!("{tool} is missing: nothing compared");
-    }
-    found
-}
 
 /// Our text of an instruction in the form that `theirs` makes of objdump's.
 fn ours(word: u32, pc: u64) -> String {
@@ -107,81 +99,11 @@ fn compare(file: &Path, args: &[&str], limit: usize) -> (usize, BTreeMap<String,
     (count, kinds)
 }
 
-fn libraries() -> Vec<PathBuf> {
-    let mut list = Vec::new();
-    let cache = std::env::var_os("REMU_TEST_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/remu")));
-    let mut folders = vec![PathBuf::from("/usr/riscv64-linux-gnu/lib")];
-    if let Some(cache) = cache {
-        let root = cache.join("sysroots/riscv64");
-        for sub in ["usr/lib/riscv64-linux-gnu", "usr/bin"] {
-            folders.push(root.join(sub));
-        }
-    }
-    for folder in folders {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
-        for path in entries.flatten().map(|e| e.path()) {
-            let elf = std::fs::read(&path).is_ok_and(|b| b.starts_with(b"\x7fELF"));
-            if elf && !path.is_symlink() && path.metadata().is_ok_and(|m| m.len() > 50_000) {
-                list.push(path);
-            }
-        }
-    }
-    list.sort();
-    if std::env::var_os("REMU_ALL").is_none() {
-        let chosen = |path: &PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            SAMPLE.iter().any(|s| name.starts_with(s))
-        };
-        list.retain(chosen);
-    }
-    list
-}
-
-/// What is compared unless `REMU_ALL` is set, which takes minutes over a whole sysroot.
-const SAMPLE: [&str; 17] = [
-    "ld-linux",
-    "libc.so",
-    "libm.so",
-    "libstdc++",
-    "libcrypto",
-    "libssl",
-    "libpython3",
-    "libperl",
-    "libgcrypt",
-    "libsqlite3",
-    "libgfortran",
-    "libgomp",
-    "libgmp",
-    "libmpfr",
-    "perl5",
-    "bash",
-    "cc1",
-];
-
 #[test]
 fn libraries_disassemble_as_objdump_says() {
-    if !have(OBJDUMP) {
-        return;
+    if have(OBJDUMP) {
+        whole_libraries("riscv64", |file| compare(file, &["-d", "-j", ".text"], 20));
     }
-    let list = libraries();
-    if list.is_empty() {
-        assert!(std::env::var("CI").is_err(), "no riscv64 library found");
-        eprintln!("no riscv64 library found: nothing compared");
-        return;
-    }
-    let mut total = 0;
-    let mut bad = String::new();
-    for file in &list {
-        let (count, kinds) = compare(file, &["-d", "-j", ".text"], 20);
-        total += count;
-        for kind in kinds.values() {
-            bad.push_str(&format!("{}: {kind}\n", file.display()));
-        }
-    }
-    eprintln!("{total} instructions of {} files compared", list.len());
-    assert!(bad.is_empty(), "{bad}");
 }
 
 /// Random instances of every row through the assembler's `.insn`, so that objdump knows the

@@ -34,6 +34,25 @@ fn every_row_decodes_and_encodes_back() {
     }
 }
 
+/// Region discovery's look at an instruction agrees with the tables' flow columns.
+#[test]
+fn scan_agrees_with_the_tables() {
+    use remu_isa::{Isa, Key};
+    let isa = remu_riscv::Riscv64::new(MAX);
+    let check = |word: u32| {
+        let Some(insn) = decode(word, &MAX) else { return };
+        let scan = isa.scan(&word.to_le_bytes(), 0x40_0000, Key(0)).expect("four bytes");
+        let want = (insn.flow(), insn.target(0x40_0000).unwrap_or(0));
+        assert_eq!((scan.flow, scan.target), want, "{word:#x} {}", insn.name());
+    };
+    (0..=0xffff).filter(|w| w & 3 != 3).for_each(check);
+    let mut state = 0x9e37_79b9_7f4a_7c15;
+    for pattern in PATTERNS.iter().filter(|p| p.width == 32) {
+        let free = pattern.fields.iter().fold(0, |m, f| m | f.bits) & !pattern.mask;
+        (0..500).for_each(|_| check((random(&mut state) >> 13) as u32 & free | pattern.value));
+    }
+}
+
 /// Every 16-bit word: what decodes has an encoding, and that is the word itself.
 #[test]
 fn compressed_words_round_trip_exhaustively() {

@@ -32,6 +32,18 @@ pub struct Compiled {
     pub fixed: bool,
 }
 
+impl Compiled {
+    /// Empties it, keeping the memory.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.links.clear();
+        self.faults.clear();
+        self.landings.clear();
+        self.relocs.clear();
+        (self.len, self.fallbacks, self.fixed) = (0, 0, false);
+    }
+}
+
 /// A place in the code that holds an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reloc {

@@ -3,6 +3,9 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+/// Pages are asked for up to a multiple of so many bytes.
+const AHEAD: usize = 64 << 10;
+
 /// One private mapping, readable, writable and executable. Private, so that a
 /// forked child goes on with a copy; untouched pages cost nothing.
 #[derive(Debug)]
@@ -10,6 +13,8 @@ pub(crate) struct CodeMemory {
     base: *mut u8,
     size: usize,
     used: usize,
+    /// Pages before this offset were asked for.
+    ready: usize,
 }
 
 // SAFETY: the mapping belongs to this value; `base` is only an address.
@@ -31,7 +36,7 @@ impl CodeMemory {
         if p == libc::MAP_FAILED {
             return Err(std::io::Error::last_os_error());
         }
-        Ok(CodeMemory { base: p.cast(), size, used: 0 })
+        Ok(CodeMemory { base: p.cast(), size, used: 0, ready: 0 })
     }
     pub(crate) fn base(&self) -> u64 {
         self.base as u64
@@ -41,6 +46,23 @@ impl CodeMemory {
     }
     pub(crate) fn used(&self) -> usize {
         self.used
+    }
+    /// Has the kernel make the next pages at once: a fault for each takes longer
+    /// than filling it.
+    pub(crate) fn prepare(&mut self, len: usize) {
+        let end = self.used.saturating_add(len).next_multiple_of(AHEAD).min(self.size);
+        if end > self.ready {
+            // SAFETY: the range lies in the mapping; populating changes no content.
+            // A kernel that cannot (before 5.14) leaves it to faults.
+            unsafe {
+                libc::madvise(
+                    self.base.add(self.ready).cast(),
+                    end - self.ready,
+                    libc::MADV_POPULATE_WRITE,
+                )
+            };
+            self.ready = end;
+        }
     }
     /// The part that no code was published in, from the next aligned position.
     pub(crate) fn tail(&mut self) -> &mut [u8] {

@@ -21,7 +21,14 @@ pub(crate) struct CpuMemory {
     size: usize,
     cache: usize,
     stack: usize,
+    /// Host address whose guest pc the fault handler wants to know, 0 for none.
+    question: AtomicU64,
+    /// The answer, [`NO_ANSWER`] if there is no such instruction.
+    answer: AtomicU64,
 }
+
+/// No guest instruction has this address: its last byte would be outside memory.
+const NO_ANSWER: u64 = u64::MAX;
 
 // SAFETY: the mapping is plain memory. Other threads only touch the
 // exit-request word and the cache's keys, both atomically.
@@ -48,7 +55,14 @@ impl CpuMemory {
         if p == libc::MAP_FAILED {
             return Err(std::io::Error::last_os_error());
         }
-        let m = CpuMemory { base: p.cast(), size, cache: state, stack: state + cache };
+        let m = CpuMemory {
+            base: p.cast(),
+            size,
+            cache: state,
+            stack: state + cache,
+            question: AtomicU64::new(0),
+            answer: AtomicU64::new(NO_ANSWER),
+        };
         // SAFETY: the guard page lies inside the mapping just made.
         let r = unsafe { libc::mprotect(m.base.add(m.stack).cast(), PAGE, libc::PROT_NONE) };
         if r != 0 {
@@ -95,6 +109,29 @@ impl CpuMemory {
         k.store(Layout::NOWHERE, Ordering::Relaxed);
         v.store(host, Ordering::Relaxed);
         k.store(pc, Ordering::Release);
+    }
+    /// Takes the entry of [`CpuMemory::remember`] back.
+    pub(crate) fn unremember(&self, layout: &Layout, pc: u64) {
+        let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
+        self.cache()[i].0.store(Layout::NOWHERE, Ordering::Release);
+    }
+    /// Asks whoever has the engine's lock for the guest pc of a host address.
+    pub(crate) fn ask(&self, host: u64) {
+        self.question.store(host, Ordering::Release);
+    }
+    /// Answers the question, if there is one. With the engine's lock.
+    pub(crate) fn answer(&self, find: impl FnOnce(u64) -> Option<u64>) {
+        let host = self.question.load(Ordering::Acquire);
+        if host != 0 {
+            self.answer.store(find(host).unwrap_or(NO_ANSWER), Ordering::Relaxed);
+            self.question.store(0, Ordering::Release);
+        }
+    }
+    /// The answer to the last question, if it was given.
+    pub(crate) fn answered(&self) -> Option<Option<u64>> {
+        let given = self.question.load(Ordering::Acquire) == 0;
+        let answer = self.answer.load(Ordering::Relaxed);
+        given.then(|| Some(answer).filter(|&pc| pc != NO_ANSWER))
     }
     pub(crate) fn set_exit_kind(&self, k: remu_ir::ExitKind) {
         // The word holds the exit request below the kind.

@@ -39,8 +39,7 @@ impl Engine {
                 gregs[RSP] = mem.stack_top() as i64;
                 return true;
             }
-            // The interrupted thread holds no lock: it was in translated code.
-            let Some(pc) = self.guest_pc(rip) else { return false };
+            let Some(pc) = self.guest_pc(mem, rip) else { return false };
             mem.word(Layout::PC).store(pc, Ordering::Relaxed);
             mem.word(Layout::EXIT_INFO).store(addr, Ordering::Relaxed);
             gregs[RAX] = ExitKind::Fault as i64;
@@ -56,7 +55,7 @@ impl Engine {
         // SAFETY: the helper thunk stored the return stack pointer, at which
         // its own return address lies.
         let back = unsafe { (rsp as *const u64).read() };
-        let Some(pc) = self.guest_pc(back - 1) else { return false };
+        let Some(pc) = self.guest_pc(mem, back - 1) else { return false };
         mem.word(Layout::IN_HELPER).store(0, Ordering::Relaxed);
         mem.word(Layout::GUEST_RSP).store(rsp + 8, Ordering::Relaxed);
         mem.word(Layout::PC).store(pc, Ordering::Relaxed);

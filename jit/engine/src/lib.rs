@@ -2,9 +2,11 @@
 //! hands every exit to the caller. Knows no system call and no device.
 
 mod cache;
+mod changes;
 mod code;
 mod cpu;
 mod fault;
+mod regions;
 mod run;
 mod serve;
 mod stats;
@@ -13,7 +15,7 @@ mod translate;
 
 pub use cache::{CacheOptions, Module};
 pub use cpu::Cpu;
-pub use stats::Stats;
+pub use stats::{Measured, Stats};
 pub use translate::{CodeSource, Engine, Error, ForkGuard, Options};
 
 pub use remu_ir::ExitKind;

@@ -1,7 +1,7 @@
 //! Enters and leaves translated code.
 #![expect(unsafe_code, reason = "calls translated code")]
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 use std::io::Write;
 use std::sync::Mutex;
 
@@ -49,12 +49,11 @@ impl Engine {
             let pc = cpu.pc();
             let generation = self.generation.load(Ordering::SeqCst);
             let host = self.host_code(pc, cpu.key);
-            mem.remember(self.layout(), pc, host);
-            match self.enter(cpu, host, generation) {
+            match self.enter(cpu, pc, host, generation) {
                 ExitKind::Continue => {
-                    let link = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
-                    if link != 0
-                        && let Some((pc, _)) = self.resolve_link(link)
+                    // 0 after an exit for a lookup, and when a flush has read the link already.
+                    if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
+                        && let Some(pc) = self.resolve_link(&mem)
                     {
                         cpu.set_pc(pc);
                     }
@@ -68,14 +67,19 @@ impl Engine {
     }
 
     /// One stay in translated code.
-    fn enter(&self, cpu: &mut Cpu, host: u64, generation: u64) -> ExitKind {
+    fn enter(&self, cpu: &mut Cpu, pc: u64, host: u64, generation: u64) -> ExitKind {
         let mem = &cpu.mem;
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
         mem.word(Layout::IN_CODE).store(1, Ordering::SeqCst);
-        // A flush between lookup and here has taken the code away; one that
-        // starts later waits for the flag.
+        mem.remember(self.layout(), pc, host);
+        fence(Ordering::SeqCst);
+        // A flush between lookup and here has taken the code away, and one that
+        // starts later waits for the flag. The same for code that was forgotten:
+        // whoever does that empties the cache after the count, so that either it
+        // or this thread takes the entry back.
         if self.generation.load(Ordering::SeqCst) != generation {
+            mem.unremember(self.layout(), pc);
             mem.word(Layout::IN_CODE).store(0, Ordering::Release);
             return ExitKind::Poll;
         }

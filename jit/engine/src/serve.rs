@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use remu_codegen::Compiled;
+use remu_codegen::Link;
 use remu_isa::Key;
 
 use crate::Engine;
 use crate::cache::{Batch, Cache, CacheOptions, Head, Origin, Parts, write};
-use crate::translate::{Inner, NewRegion};
+use crate::regions::{Faults, NewRegion};
+use crate::translate::Inner;
 
 /// So many new regions are written while the program runs.
 const MANY: usize = 4096;
@@ -18,7 +19,7 @@ pub(crate) struct Unsaved {
     origin: Origin,
     entry: u64,
     insns: u32,
-    compiled: Compiled,
+    fixed: bool,
 }
 
 /// Host functions are counted from this one.
@@ -50,30 +51,31 @@ impl Engine {
     pub(crate) fn load(&self, s: &mut Inner, pc: u64, key: Key) -> Option<u64> {
         let begin = Instant::now();
         let Inner { cache, code, .. } = s;
-        let (m, r) = cache.as_mut()?.find(self.source(), pc, key.0)?;
+        let (m, r, place) = cache.as_mut()?.find(self.source(), pc, key.0)?;
         let host_base = code.base();
         let used = code.used().next_multiple_of(16) as u64;
         let delta = m.base().wrapping_sub(r.head.base);
+        code.prepare(r.code.len());
         // Full code memory is left to the translator, which empties it.
         let len = r.place(code.tail(), used, delta, anchor())?;
         let host = host_base + used;
         code.publish(len);
         let start = m.base().wrapping_add(r.head.start);
         let guest = (start, start.wrapping_add(u64::from(r.head.span)));
+        let entries: Vec<(u64, u32)> =
+            r.entries().map(|(g, h)| (start.wrapping_add(u64::from(g)), h)).collect();
+        let landings: Vec<u32> = r.landings().collect();
+        let links: Vec<Link> =
+            r.links().map(|l| Link { target: l.target.wrapping_add(delta), ..l }).collect();
         let new = NewRegion {
             host,
             key,
             guest,
-            entries: r
-                .entries()
-                .map(|(g, h)| (start.wrapping_add(u64::from(g)), host + u64::from(h)))
-                .collect(),
-            faults: r.faults().map(|(h, g)| (h, start.wrapping_add(u64::from(g)))).collect(),
-            landings: r.landings().collect(),
-            links: r
-                .links()
-                .map(|l| remu_codegen::Link { target: l.target.wrapping_add(delta), ..l })
-                .collect(),
+            entries: &entries,
+            faults: Faults::Saved(place),
+            landings: &landings,
+            links: &links,
+            relocs: &[],
             len,
             unsaved: None,
         };
@@ -93,18 +95,12 @@ impl Engine {
         pc: u64,
         guest: (u64, u64),
         insns: usize,
-        compiled: &mut Compiled,
-    ) -> Option<Box<Unsaved>> {
+        fixed: bool,
+    ) -> Option<Unsaved> {
         let cache = s.cache.as_mut().filter(|_| insns > 0)?;
         let origin = cache.origin(self.source(), pc, guest)?;
         cache.unsaved.push(host);
-        let compiled = Compiled {
-            relocs: core::mem::take(&mut compiled.relocs),
-            links: compiled.links.clone(),
-            fixed: compiled.fixed,
-            ..Compiled::default()
-        };
-        Some(Box::new(Unsaved { origin, entry: pc, insns: insns as u32, compiled }))
+        Some(Unsaved { origin, entry: pc, insns: insns as u32, fixed })
     }
 
     /// Lays out what was translated since the last time for its files.
@@ -113,19 +109,17 @@ impl Engine {
         let Inner { cache, code, regions, .. } = s;
         let Some(cache) = cache else { return Vec::new() };
         for host in core::mem::take(&mut cache.unsaved) {
-            let Some(r) = regions.get_mut(&host) else { continue };
-            let Some(u) = r.unsaved.take() else { continue };
+            let Some(n) = regions.at(host) else { continue };
+            let Some(u) = regions.get_mut(n).and_then(|r| r.unsaved.take()) else { continue };
             // Retired: the guest bytes are gone.
-            if r.entries.is_empty() {
-                continue;
-            }
+            let Some(r) = regions.get(n).filter(|r| !r.is_retired()) else { continue };
             let (first, relative) = (r.guest.0, |pc: u64| pc.wrapping_sub(r.guest.0) as u32);
             let entries: Vec<(u32, u32)> =
-                r.entries.iter().map(|e| (relative(e.0), (e.1 - host) as u32)).collect();
+                regions.entries(r).iter().map(|e| (relative(e.0), e.1)).collect();
             let parts = Parts {
                 head: Head {
                     key: r.key.0,
-                    fixed: u.compiled.fixed,
+                    fixed: u.fixed,
                     base: u.origin.base,
                     start: first.wrapping_sub(u.origin.base),
                     span: (r.guest.1 - first) as u32,
@@ -136,10 +130,10 @@ impl Engine {
                     insns: u.insns,
                 },
                 entries: &entries,
-                faults: &r.faults,
-                landings: &r.landings,
-                links: &u.compiled.links,
-                relocs: &u.compiled.relocs,
+                faults: regions.faults(r),
+                landings: regions.landings(r),
+                links: regions.links(r),
+                relocs: regions.relocs(r),
                 code: code.published(host, r.len as usize),
             };
             let mut record = Vec::new();

@@ -1,110 +1,106 @@
 //! The shared map from guest pc and key to host code.
+//!
+//! Guest code is dense, so each stretch of it that has translations gets a
+//! plain array with a cell for every place an instruction can begin at. One
+//! look-up by hash finds the array; the entries of a region then lie beside
+//! each other, where a hash of every pc would scatter them over as many cache
+//! lines and pages as there are entries.
+
+use core::hash::{BuildHasherDefault, Hasher};
+use std::collections::HashMap;
 
 use remu_isa::Key;
 
-/// Marks a removed entry.
-const REMOVED: u64 = 1;
+/// Cells of one array.
+const CELLS: usize = 128;
 
-/// Open addressing with linear probing: pairs of name and host address.
+/// Hashes addresses and numbers. They are no secret and nobody gains from a
+/// collision.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(b));
+        }
+    }
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+}
+
+/// A map whose keys are numbers.
+pub(crate) type NumberMap<V> = HashMap<u64, V, BuildHasherDefault<NumberHasher>>;
+
+/// Offsets in code memory by guest pc and key; 0 is none, for code memory
+/// begins with thunks.
 #[derive(Debug)]
 pub(crate) struct Table {
-    slots: Vec<[u64; 2]>,
-    used: usize,
-}
-
-/// What a slot holds for a guest pc and key; user addresses leave the upper
-/// byte free. 0 and [`REMOVED`] name nothing: two addresses at the end of the
-/// address space, which are never found.
-fn name(pc: u64, key: Key) -> u64 {
-    (pc ^ u64::from(key.0) << 56).wrapping_add(2)
-}
-
-fn hash(n: u64) -> usize {
-    (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) as usize
+    /// log2 of the alignment of guest instructions.
+    align: u8,
+    /// Stretch of guest code to number of its array.
+    arrays: NumberMap<u32>,
+    /// Each on its own: growing moves none of them.
+    cells: Vec<[u32; CELLS]>,
 }
 
 impl Table {
-    pub(crate) fn new(size: usize) -> Table {
-        // Zeroed by the allocator: pages that are never used cost nothing.
-        Table { slots: vec![[0; 2]; size.next_power_of_two()], used: 0 }
+    pub(crate) fn new(insn_align: u8) -> Table {
+        Table { align: insn_align, arrays: NumberMap::default(), cells: Vec::new() }
     }
-    /// Host address of a guest pc.
-    pub(crate) fn get(&self, pc: u64, key: Key) -> Option<u64> {
-        let n = name(pc, key);
-        if n <= REMOVED {
-            return None;
-        }
-        let mask = self.slots.len() - 1;
-        let mut i = hash(n) & mask;
-        loop {
-            match self.slots[i] {
-                [0, _] => return None,
-                [k, v] if k == n => return Some(v),
-                _ => i = (i + 1) & mask,
+    /// Name of the stretch and cell in it. None where no instruction can begin.
+    fn place(&self, pc: u64, key: Key) -> Option<(u64, usize)> {
+        let n = pc >> self.align;
+        // User addresses leave the upper byte free.
+        let name = (n / CELLS as u64) ^ u64::from(key.0) << 56;
+        (n << self.align == pc).then_some((name, n as usize % CELLS))
+    }
+    /// Offset of the code for a guest pc.
+    pub(crate) fn get(&self, pc: u64, key: Key) -> Option<u32> {
+        let (name, cell) = self.place(pc, key)?;
+        let array = self.cells.get(*self.arrays.get(&name)? as usize)?;
+        Some(array[cell]).filter(|&at| at != 0)
+    }
+    /// Adds entries, guest pc and offset behind `base`, each unless there is one.
+    pub(crate) fn insert(&mut self, key: Key, base: u32, entries: &[(u64, u32)]) {
+        let mut last = None;
+        for &(pc, at) in entries {
+            let Some((name, cell)) = self.place(pc, key) else { continue };
+            let array = match last {
+                Some((n, a)) if n == name => a,
+                _ => self.array(name),
+            };
+            last = Some((name, array));
+            let to = &mut self.cells[array][cell];
+            if *to == 0 {
+                *to = base + at;
             }
         }
     }
-    /// Adds an entry unless there is one. Grows when few slots are left, and
-    /// reuses those of removed entries.
-    pub(crate) fn insert(&mut self, pc: u64, key: Key, host: u64) {
-        if self.used * 4 > self.slots.len() * 3 {
-            self.grow();
+    fn array(&mut self, name: u64) -> usize {
+        let new = self.cells.len() as u32;
+        let n = *self.arrays.entry(name).or_insert(new);
+        if n == new {
+            self.cells.push([0; CELLS]);
         }
-        let n = name(pc, key);
-        if n > REMOVED {
-            self.insert_name(n, host);
-        }
+        n as usize
     }
-    fn insert_name(&mut self, n: u64, host: u64) {
-        let mask = self.slots.len() - 1;
-        let mut i = hash(n) & mask;
-        let mut free = None;
-        loop {
-            match self.slots[i][0] {
-                0 => break,
-                k if k == n => return,
-                REMOVED if free.is_none() => free = Some(i),
-                _ => {}
-            }
-            i = (i + 1) & mask;
-        }
-        if free.is_none() {
-            self.used += 1;
-        }
-        self.slots[free.unwrap_or(i)] = [n, host];
-    }
-    /// Doubles the table and leaves removed entries behind.
-    fn grow(&mut self) {
-        let bigger = Table::new(self.slots.len() * 2);
-        let old = core::mem::replace(self, bigger);
-        for [k, v] in old.slots {
-            if k != 0 && k != REMOVED {
-                self.insert_name(k, v);
-            }
-        }
-    }
-    /// Removes an entry if it leads to `host`.
-    pub(crate) fn remove(&mut self, pc: u64, key: Key, host: u64) {
-        let n = name(pc, key);
-        let mask = self.slots.len() - 1;
-        let mut i = hash(n) & mask;
-        loop {
-            match self.slots[i] {
-                [0, _] => return,
-                [k, v] if k == n => {
-                    if n > REMOVED && v == host {
-                        self.slots[i][0] = REMOVED;
-                    }
-                    return;
-                }
-                _ => i = (i + 1) & mask,
-            }
+    /// Removes an entry if it leads to `offset`.
+    pub(crate) fn remove(&mut self, pc: u64, key: Key, offset: u32) {
+        let Some((name, cell)) = self.place(pc, key) else { return };
+        let array = self.arrays.get(&name).and_then(|&n| self.cells.get_mut(n as usize));
+        if let Some(to) = array.map(|a| &mut a[cell]).filter(|to| **to == offset) {
+            *to = 0;
         }
     }
     /// Empties the table.
     pub(crate) fn clear(&mut self) {
-        self.slots = vec![[0; 2]; self.slots.len()];
-        self.used = 0;
+        self.arrays.clear();
+        self.cells.clear();
     }
 }
 
@@ -113,22 +109,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grows_and_reuses() {
-        let mut t = Table::new(8);
-        for pc in 0..1000 {
-            t.insert(pc * 4, Key(0), pc);
-        }
-        assert!((0..1000).all(|pc| t.get(pc * 4, Key(0)) == Some(pc)));
-        assert_eq!((t.get(4, Key(1)), t.get(2, Key(0))), (None, None));
-        t.remove(8, Key(0), 2);
-        t.insert(u64::MAX, Key(0), 7);
-        assert_eq!((t.get(u64::MAX, Key(0)), t.get(u64::MAX - 1, Key(0))), (None, None));
-        t.insert(8, Key(0), 2);
-        let size = t.slots.len();
-        for n in 0..100_000 {
-            t.remove(8, Key(0), if n == 0 { 2 } else { n });
-            t.insert(8, Key(0), n + 1);
-        }
-        assert_eq!((t.get(8, Key(0)), t.slots.len()), (Some(100_000), size));
+    fn entries_come_and_go() {
+        let mut t = Table::new(1);
+        let all: Vec<(u64, u32)> = (0..1000).map(|n| (n * 6, n as u32)).collect();
+        t.insert(Key(0), 16, &all);
+        assert!(all.iter().all(|&(pc, at)| t.get(pc, Key(0)) == Some(16 + at)));
+        assert_eq!(
+            (t.get(6, Key(1)), t.get(2, Key(0)), t.get(1 << 40, Key(0))),
+            (None, None, None)
+        );
+        // The first stays.
+        t.insert(Key(0), 5000, &[(12, 0), (14, 0)]);
+        assert_eq!((t.get(12, Key(0)), t.get(14, Key(0))), (Some(18), Some(5000)));
+        t.remove(12, Key(0), 5000);
+        assert_eq!(t.get(12, Key(0)), Some(18));
+        t.remove(12, Key(0), 18);
+        assert_eq!(t.get(12, Key(0)), None);
+        t.clear();
+        assert_eq!(t.get(6, Key(0)), None);
+    }
+
+    #[test]
+    fn no_instruction_begins_between_cells() {
+        let mut t = Table::new(2);
+        t.insert(Key(0), 16, &[(0x1000, 0), (0x1002, 0), (u64::MAX - 3, 1), (u64::MAX, 2)]);
+        assert_eq!(
+            [0x1000, 0x1002, u64::MAX - 3, u64::MAX].map(|pc| t.get(pc, Key(0))),
+            [Some(16), None, Some(17), None]
+        );
     }
 }

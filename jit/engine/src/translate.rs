@@ -1,21 +1,22 @@
 //! Translation, linking and retirement of regions.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, Weak};
-use std::time::Instant;
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError, Weak,
+};
 
-use core::sync::atomic::{AtomicU64, Ordering};
-use remu_codegen::x64::{CodeBuf, Compiler, Thunks, emit_thunks};
-use remu_codegen::{Layout, Link};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
+use remu_codegen::{Compiled, Layout};
 use remu_ir::passes::{Liveness, analyse};
 use remu_ir::{Builder, Region, Type};
-use remu_isa::{Fetch, Isa, Key, Limits, form};
+use remu_isa::{Fetch, Former, Isa, Key, Limits};
 
 use crate::cache::{Cache, CacheOptions, Module};
+use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
-use crate::serve::Unsaved;
-use crate::stats::Stats;
+use crate::regions::{Faults, NewRegion, Regions};
+use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
 
 /// Where guest code comes from.
@@ -32,6 +33,9 @@ pub trait CodeSource: Send + Sync {
     }
 }
 
+/// Bytes of code that most regions need at most.
+const USUAL: usize = 8 << 10;
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -39,15 +43,26 @@ pub struct Options {
     pub code_size: usize,
     /// Bounds of regions.
     pub limits: Limits,
+    /// Fold constants and forward values of registers while lifting; off only for tests.
+    pub fold: bool,
     /// Write `/tmp/perf-PID.map`.
     pub perf_map: bool,
+    /// Collect the figures of [`Stats`] that cost time.
+    pub measure: bool,
     /// Keep translations in files.
     pub cache: Option<CacheOptions>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { code_size: 256 << 20, limits: Limits::default(), perf_map: false, cache: None }
+        Options {
+            code_size: 256 << 20,
+            limits: Limits::default(),
+            fold: true,
+            perf_map: false,
+            measure: false,
+            cache: None,
+        }
     }
 }
 
@@ -78,63 +93,23 @@ impl core::error::Error for Error {
     }
 }
 
-/// A translated region.
-#[derive(Debug)]
-pub(crate) struct Translated {
-    pub(crate) key: Key,
-    host: u64,
-    pub(crate) len: u32,
-    /// Guest bytes covered.
-    pub(crate) guest: (u64, u64),
-    /// (guest pc, host address) of its entries.
-    pub(crate) entries: Vec<(u64, u64)>,
-    pub(crate) faults: Vec<(u32, u64)>,
-    pub(crate) landings: Vec<u32>,
-    /// (site, stub) of jumps that lead here.
-    incoming: Vec<(u64, u64)>,
-    /// Set until a cache file has it.
-    pub(crate) unsaved: Option<Box<Unsaved>>,
-}
-
-/// A region about to be published: its code is in place.
-#[derive(Debug)]
-pub(crate) struct NewRegion {
-    pub(crate) host: u64,
-    pub(crate) key: Key,
-    pub(crate) guest: (u64, u64),
-    pub(crate) entries: Vec<(u64, u64)>,
-    pub(crate) faults: Vec<(u32, u64)>,
-    pub(crate) landings: Vec<u32>,
-    pub(crate) links: Vec<Link>,
-    pub(crate) len: usize,
-    pub(crate) unsaved: Option<Box<Unsaved>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct PendingLink {
-    target: u64,
-    key: Key,
-    stub: u64,
-}
-
 /// What the lock protects.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) code: CodeMemory,
     /// Code before this is thunks and stays.
     thunks_end: usize,
-    pub(crate) regions: HashMap<u64, Translated>,
+    pub(crate) regions: Regions,
     pub(crate) cache: Option<Cache>,
-    /// Host start to region, for faults; the value is the map's key.
-    by_host: BTreeMap<u64, u64>,
-    /// Guest page to regions that cover it.
-    by_page: HashMap<u64, Vec<u64>>,
-    /// By address of the end of the site.
-    links: HashMap<u64, PendingLink>,
+    pub(crate) watched: Watched,
     cpus: Vec<Weak<CpuMemory>>,
+    former: Former,
     builder: BuilderBox,
     region: Region,
     live: Liveness,
+    scratch: Scratch,
+    compiled: Compiled,
+    entries: Vec<(u64, u32)>,
     pub(crate) stats: Stats,
 }
 
@@ -186,12 +161,16 @@ impl ForkGuard<'_> {
     }
 }
 
-/// Guest code, and what of it is translated.
-struct Source<'a>(&'a Engine, Key);
+/// Guest code, and what of it is translated. Bytes that may change are noted.
+struct Source<'a>(&'a Engine, Key, Option<Seen>);
 
 impl Fetch for Source<'_> {
     fn fetch(&mut self, addr: u64, buf: &mut [u8]) -> usize {
-        self.0.source.fetch(addr, buf)
+        let have = self.0.source.fetch(addr, buf);
+        if let Some(seen) = &mut self.2 {
+            seen.add(addr, &buf[..have]);
+        }
+        have
     }
     fn translated(&self, pc: u64) -> bool {
         self.0.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, self.1).is_some()
@@ -225,6 +204,7 @@ impl Engine {
         opts: Options,
     ) -> Result<Engine, Error> {
         check_host()?;
+        let insn_align = isa.insn_align();
         let desc = isa.state();
         let layout = Layout {
             pinned_int: desc.pinned_int.to_vec(),
@@ -234,11 +214,12 @@ impl Engine {
                 .map(|r| r.slot.offset)
                 .collect(),
             size: desc.size.next_multiple_of(64),
-            insn_align: isa.insn_align(),
+            insn_align,
             avx512: false,
             sha: std::is_x86_feature_detected!("sha"),
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
+        code.prepare(USUAL);
         let mut buf = CodeBuf::new(code.tail());
         let thunks = emit_thunks(&mut buf, &layout, remu_ir::interp::eval_shim);
         let len = buf.pos();
@@ -247,16 +228,21 @@ impl Engine {
         let inner = Inner {
             thunks_end: code.used(),
             code,
-            regions: HashMap::new(),
+            regions: Regions::default(),
             cache: None,
-            by_host: BTreeMap::new(),
-            by_page: HashMap::new(),
-            links: HashMap::new(),
+            watched: Watched::default(),
             cpus: Vec::new(),
-            builder: BuilderBox(Builder::new()),
+            former: Former::default(),
+            builder: BuilderBox(if opts.fold { Builder::new() } else { Builder::plain() }),
             region: Region::default(),
             live: Liveness::default(),
-            stats: Stats::default(),
+            scratch: Scratch::default(),
+            compiled: Compiled::default(),
+            entries: Vec::new(),
+            stats: Stats {
+                measured: opts.measure.then(Box::<Measured>::default),
+                ..Stats::default()
+            },
         };
         let engine = Engine {
             isa,
@@ -265,7 +251,7 @@ impl Engine {
             thunks,
             opts,
             code_range,
-            table: RwLock::new(Table::new(1 << 12)),
+            table: RwLock::new(Table::new(insn_align)),
             generation: AtomicU64::new(0),
             inner: Mutex::new(inner),
         };
@@ -301,7 +287,7 @@ impl Engine {
     /// Counters so far.
     pub fn stats(&self) -> Stats {
         let s = self.lock();
-        Stats { mapped: s.cache.as_ref().map_or(0, Cache::mapped), ..s.stats }
+        Stats { mapped: s.cache.as_ref().map_or(0, Cache::mapped), ..s.stats.clone() }
     }
     /// Call before forking; hold the guard over the fork.
     pub fn before_fork(&self) -> ForkGuard<'_> {
@@ -312,8 +298,8 @@ impl Engine {
     /// Host code for a guest pc, translated if need be.
     pub(crate) fn host_code(&self, pc: u64, key: Key) -> u64 {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(h) = table.get(pc, key) {
-            return h;
+        if let Some(at) = table.get(pc, key) {
+            return self.code_range.0 + u64::from(at);
         }
         drop(table);
         let mut s = self.lock();
@@ -322,7 +308,7 @@ impl Engine {
     fn find_or_translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
         let found = self.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, key);
         match found {
-            Some(h) => h,
+            Some(at) => self.code_range.0 + u64::from(at),
             None => match self.load(s, pc, key) {
                 Some(h) => h,
                 None => self.translate(s, pc, key),
@@ -331,26 +317,37 @@ impl Engine {
     }
 
     fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
-        let begin = Instant::now();
+        s.stats.begin();
         s.builder.0.reset();
-        let shape =
-            form(&*self.isa, &s.builder.0, &mut Source(self, key), pc, key, self.opts.limits);
+        let module = self.source.module(pc);
+        let source = &mut Source(self, key, module.is_none().then(Seen::default));
+        let shape = s.former.form(&*self.isa, &s.builder.0, source, pc, key, self.opts.limits);
+        let seen = source.2.take();
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
+        s.stats.end(Phase::Form);
+        s.stats.note_insns(&s.region);
         analyse(&s.region, &mut s.live);
-        let mut compiled = loop {
+        s.stats.end(Phase::Analyse);
+        let mut compiled = core::mem::take(&mut s.compiled);
+        s.code.prepare(USUAL);
+        loop {
             let tail = s.code.tail();
             let size = tail.len().min(1 << 20);
-            match Compiler::compile(
+            let done = Compiler::compile(
                 &s.region,
                 &s.live,
                 &self.layout,
                 &self.thunks,
+                &mut s.scratch,
+                &mut compiled,
                 &mut tail[..size],
-            ) {
-                Ok(c) => break c,
+            );
+            match done {
+                Ok(()) => break,
                 Err(_) => self.flush(s),
             }
-        };
+        }
+        s.stats.end(Phase::Compile);
         let host = s.code.base() + s.code.used() as u64;
         s.code.publish(compiled.len);
         s.stats.regions += 1;
@@ -359,87 +356,71 @@ impl Engine {
         s.stats.bytes += compiled.len as u64;
         s.stats.fallbacks += u64::from(compiled.fallbacks);
         let guest = (shape.start, shape.end);
-        let unsaved = self.unsaved(s, host, pc, guest, shape.insns, &mut compiled);
-        let entries = s.region.blocks.iter().zip(&compiled.entries);
+        let unsaved = self.unsaved(s, host, pc, guest, shape.insns, compiled.fixed);
+        let mut entries = core::mem::take(&mut s.entries);
+        entries.clear();
+        entries.extend(s.region.blocks.iter().zip(&compiled.entries).map(|(b, &o)| (b.pc, o)));
         let new = NewRegion {
             host,
             key,
             guest,
-            entries: entries.map(|(b, &o)| (b.pc, host + u64::from(o))).collect(),
-            faults: compiled.faults,
-            landings: compiled.landings,
-            links: compiled.links,
+            entries: &entries,
+            faults: Faults::Own(&compiled.faults),
+            landings: &compiled.landings,
+            links: &compiled.links,
+            relocs: &compiled.relocs,
             len: compiled.len,
             unsaved,
         };
         let entry = self.publish(s, new, pc);
-        s.stats.nanos += begin.elapsed().as_nanos() as u64;
+        s.entries = entries;
+        s.compiled = compiled;
+        if module.is_none_or(|m| guest.0 < m.start || m.end < guest.1)
+            && let Some(n) = s.regions.at(host)
+        {
+            s.watched.add(n, guest, &seen.unwrap_or_default());
+        }
+        s.stats.end(Phase::Publish);
         self.save_some(s);
         entry
     }
 
     /// Makes a region findable. Returns the host address of `pc`.
-    pub(crate) fn publish(&self, s: &mut Inner, new: NewRegion, pc: u64) -> u64 {
-        let NewRegion { host, key, guest, entries, faults, landings, links, len, unsaved } = new;
-        for page in guest.0 >> 12..=guest.1.saturating_sub(1).max(guest.0) >> 12 {
-            s.by_page.entry(page).or_default().push(host);
-        }
+    pub(crate) fn publish(&self, s: &mut Inner, new: NewRegion<'_>, pc: u64) -> u64 {
+        let NewRegion { host, key, entries, links, .. } = new;
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        for &(p, h) in &entries {
-            table.insert(p, key, h);
-        }
-        let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| e.1);
+        table.insert(key, (host - s.code.base()) as u32, entries);
+        let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| host + u64::from(e.1));
         if self.opts.perf_map {
-            crate::run::perf_map(host, len, pc);
+            crate::run::perf_map(host, new.len, pc);
         }
-        s.by_host.insert(host, host);
-        s.regions.insert(
-            host,
-            Translated {
-                key,
-                host,
-                len: len as u32,
-                guest,
-                entries,
-                faults,
-                landings,
-                incoming: Vec::new(),
-                unsaved,
-            },
-        );
+        s.regions.push(new);
         for l in links {
-            let site_end = host + u64::from(l.site) + 4;
-            let stub = host + u64::from(l.stub);
-            s.links.insert(site_end, PendingLink { target: l.target, key, stub });
             if let Some(to) = table.get(l.target, key) {
-                Self::connect(s, site_end, stub, to);
+                let (site, to) = (host + u64::from(l.site), s.code.base() + u64::from(to));
+                s.code.patch_rel32(site, to);
+                s.regions.note_incoming(to, site, host + u64::from(l.stub));
+                s.stats.links_early += 1;
             }
         }
         found
     }
 
-    /// Points a link at the code of its target.
-    fn connect(s: &mut Inner, site_end: u64, stub: u64, to: u64) {
-        s.code.patch_rel32(site_end - 4, to);
-        s.stats.links += 1;
-        let owner = s.by_host.range(..=to).next_back().map(|(_, &r)| r);
-        if let Some(r) = owner.and_then(|r| s.regions.get_mut(&r)) {
-            r.incoming.push((site_end - 4, stub));
-        }
-    }
-
-    /// Resolves the link whose site ends at `site_end`: returns the guest pc
-    /// to go on at and its host code.
-    pub(crate) fn resolve_link(&self, site_end: u64) -> Option<(u64, u64)> {
+    /// Resolves the link that a processor has left translated code at, if a flush
+    /// has not: the guest pc to go on at.
+    pub(crate) fn resolve_link(&self, mem: &CpuMemory) -> Option<u64> {
         let mut s = self.lock();
-        let link = *s.links.get(&site_end)?;
+        let site_end = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
+        let link = s.regions.link_ending_at(site_end)?;
         let flushes = s.stats.flushes;
         let host = self.find_or_translate(&mut s, link.target, link.key);
         // A flush has taken the site away.
         if s.stats.flushes == flushes {
-            Self::connect(&mut s, site_end, link.stub, host);
+            s.code.patch_rel32(site_end - 4, host);
+            s.regions.note_incoming(host, site_end - 4, link.stub);
+            s.stats.links += 1;
         }
-        Some((link.target, host))
+        Some(link.target)
     }
 
     /// Forgets translations of guest code in `[start, end)`.
@@ -448,61 +429,35 @@ impl Engine {
         if let Some(c) = &mut s.cache {
             c.forget(start, end);
         }
-        let mut doomed: Vec<u64> = Vec::new();
-        let pages = (start >> 12)..=(end.saturating_sub(1) >> 12);
-        if pages.clone().count() > s.by_page.len() {
-            doomed.extend(
-                s.regions.values().filter(|r| r.guest.0 < end && start < r.guest.1).map(|r| r.host),
-            );
-        } else {
-            for page in pages {
-                if let Some(list) = s.by_page.get(&page) {
-                    doomed.extend(list.iter().copied());
-                }
-            }
-            doomed.sort_unstable();
-            doomed.dedup();
-            doomed
-                .retain(|h| s.regions.get(h).is_some_and(|r| r.guest.0 < end && start < r.guest.1));
-        }
+        let doomed = s.regions.covering(start, end);
+        self.retire(&mut s, doomed);
+    }
+
+    /// Makes sure that regions are not entered any more.
+    pub(crate) fn retire(&self, s: &mut Inner, doomed: Vec<u32>) {
         if doomed.is_empty() {
             return;
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        for h in doomed {
-            let Some(r) = s.regions.remove(&h) else { continue };
-            for (pc, host) in &r.entries {
-                table.remove(*pc, r.key, *host);
+        for n in doomed {
+            let Some(r) = s.regions.get(n) else { continue };
+            s.watched.remove(n);
+            for &(pc, at) in s.regions.entries(r) {
+                table.remove(pc, r.key, (r.host - s.code.base()) as u32 + at);
             }
-            for (site, stub) in &r.incoming {
-                s.code.patch_rel32(*site, *stub);
+            for (site, stub) in s.regions.incoming(r) {
+                s.code.patch_rel32(site, stub);
             }
-            for l in &r.landings {
-                s.code.patch_jump(r.host + u64::from(*l), self.thunks.stale_landing);
+            for &l in s.regions.landings(r) {
+                s.code.patch_jump(r.host + u64::from(l), self.thunks.stale_landing);
             }
-            for page in r.guest.0 >> 12..=r.guest.1.saturating_sub(1).max(r.guest.0) >> 12 {
-                if let Some(list) = s.by_page.get_mut(&page) {
-                    list.retain(|x| *x != h);
-                    if list.is_empty() {
-                        s.by_page.remove(&page);
-                    }
-                }
-            }
-            // The code itself stays until the next flush: a thread may be in
-            // it, and its fault table with it.
+            s.regions.retire(n);
             s.stats.invalidated += 1;
-            s.regions.insert(
-                h,
-                Translated {
-                    entries: Vec::new(),
-                    landings: Vec::new(),
-                    incoming: Vec::new(),
-                    guest: (0, 0),
-                    ..r
-                },
-            );
         }
         drop(table);
+        // A thread that has found such code but not entered it looks again.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.clear_cache();
             // Other threads leave old code at their next poll.
@@ -515,6 +470,8 @@ impl Engine {
     /// Empties code memory. Waits until no other thread is in it.
     fn flush(&self, s: &mut Inner) {
         self.save_locked(s);
+        // First: a thread that has been waited for must not find what is about to go.
+        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.generation.fetch_add(1, Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
@@ -523,28 +480,62 @@ impl Engine {
             // The thread that flushes is here, so its own flag is clear.
             while c.word(Layout::IN_CODE).load(Ordering::SeqCst) != 0 {
                 c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
+                // It may wait for this lock in the handler of a fault.
+                c.answer(|host| s.guest_pc(host));
                 std::thread::yield_now();
             }
+            // It left at a link that is about to go: where that leads is its pc.
+            let link = c.word(Layout::LINK).load(Ordering::Acquire);
+            if let Some(l) = s.regions.link_ending_at(link) {
+                c.word(Layout::PC).store(l.target, Ordering::Relaxed);
+            }
+            c.word(Layout::LINK).store(0, Ordering::Release);
             c.clear_cache();
             c.word(Layout::GUEST_RSP).store(c.stack_top(), Ordering::Relaxed);
         }
-        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
         s.regions.clear();
-        s.by_host.clear();
-        s.by_page.clear();
-        s.links.clear();
+        s.watched.clear();
         let keep = s.thunks_end;
         s.code.reset(keep);
         s.stats.flushes += 1;
     }
 
-    /// Guest pc of the instruction whose code holds a host address.
-    pub(crate) fn guest_pc(&self, host: u64) -> Option<u64> {
-        let s = self.lock();
-        let (_, start) = s.by_host.range(..=host).next_back()?;
-        let r = s.regions.get(start)?;
-        let off = u32::try_from(host.checked_sub(r.host)?).ok().filter(|&o| o < r.len)?;
-        let n = r.faults.partition_point(|f| f.0 <= off);
-        r.faults.get(n.checked_sub(1)?).map(|f| f.1)
+    /// Guest pc of the instruction whose code holds a host address, for a fault
+    /// handler. A thread that empties code memory holds the lock and waits for
+    /// this one: then it answers.
+    pub(crate) fn guest_pc(&self, mem: &CpuMemory, host: u64) -> Option<u64> {
+        mem.ask(host);
+        loop {
+            let got = match self.inner.try_lock() {
+                Ok(s) => {
+                    mem.answer(|host| s.guest_pc(host));
+                    mem.answered()
+                }
+                Err(TryLockError::Poisoned(s)) => {
+                    mem.answer(|host| s.get_ref().guest_pc(host));
+                    mem.answered()
+                }
+                Err(TryLockError::WouldBlock) => mem.answered(),
+            };
+            match got {
+                Some(pc) => return pc,
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// The same for whoever has the lock.
+    fn guest_pc(&self, host: u64) -> Option<u64> {
+        let r = self.regions.get(self.regions.at(host)?)?;
+        let off = u32::try_from(host.checked_sub(r.host)?).ok()?;
+        if let Some(place) = r.saved {
+            let fault = self.cache.as_ref()?.fault(place, off)?;
+            return Some(r.guest_start.wrapping_add(u64::from(fault)));
+        }
+        let faults = self.regions.faults(r);
+        let n = faults.partition_point(|f| f.0 <= off);
+        faults.get(n.checked_sub(1)?).map(|f| f.1)
     }
 }

@@ -24,6 +24,8 @@ struct Inner {
     block_start: u16,
     block_pc: u64,
     open: bool,
+    /// Nothing is folded and every access of a slot is kept.
+    plain: bool,
 }
 
 /// Builds a [`Region`], block by block.
@@ -35,6 +37,14 @@ impl Builder {
     pub fn new() -> Builder {
         let b = Builder::default();
         b.0.borrow_mut().slots.resize(TRACKED / 8, None);
+        b
+    }
+
+    /// A builder that folds nothing and keeps every access of state: for tests that compare
+    /// optimised code with the code as lifted.
+    pub fn plain() -> Builder {
+        let b = Builder::new();
+        b.0.borrow_mut().plain = true;
         b
     }
 
@@ -141,6 +151,7 @@ impl Builder {
 
     /// Appends an instruction given as data, without folding, and computes its
     /// result type. For generators and parsers; lifters use the op's method.
+    #[inline(always)]
     pub fn push_op(&self, mut i: Inst, operands: &[Val]) -> Val {
         for (slot, v) in i.args.iter_mut().zip(operands) {
             *slot = v.id;
@@ -173,6 +184,7 @@ impl Builder {
         None
     }
 
+    #[inline(always)]
     fn raw(&self, i: Inst) -> Val {
         let mut s = self.0.borrow_mut();
         let id = s.region.insts.len();
@@ -187,6 +199,7 @@ impl Builder {
         Val { id: id as u16, ty: i.ty }
     }
 
+    #[inline(always)]
     fn make(&self, op: Op, operands: &[Val]) -> Val {
         // Leading zeros of reversed bits: how guests without the other count do it.
         if op == Op::clz {
@@ -199,6 +212,7 @@ impl Builder {
         self.push_op(Inst { op, ty: Type::Void, aux: 0, args: [Val::NONE_ID; 4], imm: 0 }, operands)
     }
 
+    #[inline(always)]
     fn make_with(&self, op: Op, operands: &[Val], attr: impl Attr) -> Val {
         let mut i = Inst { op, ty: Type::Void, aux: 0, args: [Val::NONE_ID; 4], imm: 0 };
         attr.put(&mut i);
@@ -220,10 +234,11 @@ impl Builder {
 
     /// The constant a value is, if it is one (plain constants only).
     pub fn as_const(&self, v: Val) -> Option<u64> {
-        if v.id == Val::NONE_ID {
+        let s = self.0.borrow();
+        if v.id == Val::NONE_ID || s.plain {
             return None;
         }
-        self.0.borrow().region.const_of(v.id)
+        s.region.const_of(v.id)
     }
 
     // ---- constants and state
@@ -717,6 +732,9 @@ fn mask(t: Type) -> u64 {
 
 impl Inner {
     fn remember(&mut self, s: Slot, v: Val) {
+        if self.plain {
+            return;
+        }
         let key = s.offset / 8;
         if let Some(e) = self.slots.get_mut(usize::from(key)) {
             *e = Some((s, v));

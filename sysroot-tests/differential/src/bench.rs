@@ -94,11 +94,31 @@ pub enum Verdict {
 pub struct Bench {
     subject: Subject,
     isa: Box<dyn Isa>,
-    engine: Engine,
-    cpu: Cpu,
+    worlds: [World; 2],
     code: Arc<Code>,
     data: Mapping,
     builder: Builder,
+}
+
+/// A way to translate.
+struct World {
+    name: &'static str,
+    engine: Engine,
+    cpu: Cpu,
+}
+
+impl World {
+    fn new(
+        name: &'static str,
+        isa: Box<dyn Isa>,
+        code: &Arc<Code>,
+        options: Options,
+    ) -> Result<World, String> {
+        let options = Options { code_size: 64 << 20, ..options };
+        let engine = Engine::new(isa, code.clone(), options).map_err(|e| e.to_string())?;
+        let cpu = Cpu::new(&engine).map_err(|e| e.to_string())?;
+        Ok(World { name, engine, cpu })
+    }
 }
 
 impl core::fmt::Debug for Bench {
@@ -119,11 +139,15 @@ impl Bench {
     pub fn new(subject: Subject, model: &str) -> Result<Bench, String> {
         let code = Arc::new(Code(Mutex::new(Vec::new())));
         let make = || (subject.guest.make)(model);
-        let options = Options { code_size: 64 << 20, ..Options::default() };
-        let engine = Engine::new(make()?, code.clone(), options).map_err(|e| e.to_string())?;
-        let cpu = Cpu::new(&engine).map_err(|e| e.to_string())?;
+        // As lifted, an instruction at a time: nothing is folded, forwarded, fused or left out.
+        let limits = Limits { insns: 1, ..Limits::default() };
+        let plain = Options { limits, fold: false, ..Options::default() };
+        let worlds = [
+            World::new("translated", make()?, &code, Options::default())?,
+            World::new("translated without optimising", make()?, &code, plain)?,
+        ];
         let data = Mapping::new(DATA, DATA_SIZE).map_err(|e| e.to_string())?;
-        Ok(Bench { subject, isa: make()?, engine, cpu, code, data, builder: Builder::new() })
+        Ok(Bench { subject, isa: make()?, worlds, code, data, builder: Builder::new() })
     }
 
     /// Random state for a sequence.
@@ -183,23 +207,30 @@ impl Bench {
             bytes.extend_from_slice(self.subject.stop);
         }
         *self.code.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
-        self.engine.invalidate(0, u64::MAX);
+        for world in &self.worlds {
+            world.engine.invalidate(0, u64::MAX);
+        }
     }
 
-    /// Runs a case both ways.
+    /// Runs a case every way.
     pub fn check(&mut self, case: &Case) -> Verdict {
         self.place(case);
         let Some(want) = self.interpret(case) else { return Verdict::Endless };
-        let mut got = self.translate(case);
-        // Back ends may leave out flags that only a fault would show.
-        if matches!(want.kind, ExitKind::Fault | ExitKind::Misaligned) {
-            for (n, r) in self.isa.state().regs.iter().enumerate() {
-                if r.slot.ty == Type::Flags {
-                    got.regs[n] = want.regs[n];
+        for n in 0..self.worlds.len() {
+            let mut got = self.translate(case, n);
+            // Back ends may leave out flags that only a fault would show.
+            if matches!(want.kind, ExitKind::Fault | ExitKind::Misaligned) {
+                for (n, r) in self.isa.state().regs.iter().enumerate() {
+                    if r.slot.ty == Type::Flags {
+                        got.regs[n] = want.regs[n];
+                    }
                 }
             }
+            if want != got {
+                return Verdict::Differs(self.report(case, &want, &got, self.worlds[n].name));
+            }
         }
-        if want == got { Verdict::Same } else { Verdict::Differs(self.report(case, &want, &got)) }
+        Verdict::Same
     }
 
     fn interpret(&mut self, case: &Case) -> Option<End> {
@@ -254,22 +285,23 @@ impl Bench {
         Some(End { kind, pc, regs, fpstat, data: mem.bytes })
     }
 
-    fn translate(&mut self, case: &Case) -> End {
+    fn translate(&mut self, case: &Case, world: usize) -> End {
         let desc = self.isa.state();
+        let World { engine, cpu, .. } = &mut self.worlds[world];
         for (r, v) in desc.regs.iter().zip(&case.regs) {
-            self.cpu.set(r.slot, *v);
+            cpu.set(r.slot, *v);
         }
-        self.cpu.set(word(layout::FPMODE), case.fp.0.into());
-        self.cpu.set(word(layout::FPSTAT), case.fp.1.into());
-        self.cpu.set_pc(CODE);
+        cpu.set(word(layout::FPMODE), case.fp.0.into());
+        cpu.set(word(layout::FPSTAT), case.fp.1.into());
+        cpu.set_pc(CODE);
         self.data.write(&case.data);
-        let kind = with_faults(&self.engine, || self.engine.run(&mut self.cpu));
-        let fpstat = self.cpu.get(word(layout::FPSTAT)) as u32 & self.subject.fpstat;
-        let regs = desc.regs.iter().map(|r| self.cpu.get(r.slot)).collect();
-        End { kind, pc: self.cpu.pc(), regs, fpstat, data: self.data.read() }
+        let kind = with_faults(engine, || engine.run(cpu));
+        let fpstat = cpu.get(word(layout::FPSTAT)) as u32 & self.subject.fpstat;
+        let regs = desc.regs.iter().map(|r| cpu.get(r.slot)).collect();
+        End { kind, pc: cpu.pc(), regs, fpstat, data: self.data.read() }
     }
 
-    fn report(&self, case: &Case, want: &End, got: &End) -> String {
+    fn report(&self, case: &Case, want: &End, got: &End, how: &str) -> String {
         let mut s = String::from("differs:\n");
         let mut pc = CODE;
         for (w, len) in &case.code {
@@ -280,17 +312,17 @@ impl Bench {
         s += &format!("  fp mode {:#x}, flags {:#x}\n", case.fp.0, case.fp.1);
         let ends = |e: &End| (e.kind, e.pc, e.fpstat);
         if ends(want) != ends(got) {
-            s += &format!("  interpreter {:x?}, translated {:x?}\n", ends(want), ends(got));
+            s += &format!("  interpreter {:x?}, {how} {:x?}\n", ends(want), ends(got));
         }
         for (n, r) in self.isa.state().regs.iter().enumerate() {
             let (before, w, g) = (case.regs[n], want.regs[n], got.regs[n]);
             if w != g {
-                s += &format!("  {}: {before:#x}, interpreter {w:#x}, translated {g:#x}\n", r.name);
+                s += &format!("  {}: {before:#x}, interpreter {w:#x}, {how} {g:#x}\n", r.name);
             }
         }
         let bytes = want.data.iter().zip(&got.data).enumerate();
         for (n, (w, g)) in bytes.filter(|(_, (w, g))| w != g).take(4) {
-            s += &format!("  [{:#x}]: interpreter {w:#x}, translated {g:#x}\n", DATA + n as u64);
+            s += &format!("  [{:#x}]: interpreter {w:#x}, {how} {g:#x}\n", DATA + n as u64);
         }
         s
     }

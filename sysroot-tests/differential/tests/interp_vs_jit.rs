@@ -105,7 +105,7 @@ mod riscv64 {
             value,
             fpmode,
         };
-        compare(subject, &rows, 40, 4000);
+        compare(subject, &rows, 200, 10_000);
     }
 }
 
@@ -157,6 +157,6 @@ mod aarch64 {
             value,
             fpmode,
         };
-        compare(subject, &rows, 40, 4000);
+        compare(subject, &rows, 200, 10_000);
     }
 }

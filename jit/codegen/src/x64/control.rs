@@ -257,12 +257,14 @@ impl Compiler<'_> {
                 }
             }
         }
-        for (label, inst) in core::mem::take(&mut self.inst_data) {
+        for n in 0..self.inst_data.len() {
+            let (label, inst) = self.inst_data[n];
             self.a.align(8, 0);
             self.a.bind(label);
             self.a.bytes_of(&super::fallback::inst_bytes(&inst));
         }
-        for (label, bits) in core::mem::take(&mut self.const_data) {
+        for n in 0..self.const_data.len() {
+            let (label, bits) = self.const_data[n];
             self.a.align(16, 0);
             self.a.bind(label);
             self.a.bytes_of(&bits.to_le_bytes());

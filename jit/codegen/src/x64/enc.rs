@@ -96,27 +96,36 @@ pub struct CodeBuf<'a> {
     pos: usize,
     /// The code did not fit; what was written is not usable.
     pub overflow: bool,
-    labels: Vec<u32>,
-    /// (position of a rel32, label)
-    fixups: Vec<(u32, Label)>,
+    jumps: Jumps,
     /// See [`crate::Compiled::relocs`].
     pub(crate) relocs: Vec<Reloc>,
     /// See [`crate::Compiled::fixed`].
     pub(crate) fixed: Cell<bool>,
 }
 
+/// Labels and the jumps to them.
+#[derive(Debug, Default)]
+pub(crate) struct Jumps {
+    labels: Vec<u32>,
+    /// (position of a rel32, label)
+    fixups: Vec<(u32, Label)>,
+}
+
 impl<'a> CodeBuf<'a> {
     /// An empty buffer over `buf`.
     pub fn new(buf: &'a mut [u8]) -> CodeBuf<'a> {
-        CodeBuf {
-            buf,
-            pos: 0,
-            overflow: false,
-            labels: Vec::new(),
-            fixups: Vec::new(),
-            relocs: Vec::new(),
-            fixed: Cell::new(false),
-        }
+        CodeBuf::reusing(buf, Jumps::default(), Vec::new())
+    }
+    /// An empty buffer over `buf` that uses the memory of tables no longer needed.
+    pub(crate) fn reusing(buf: &'a mut [u8], mut jumps: Jumps, mut relocs: Vec<Reloc>) -> Self {
+        jumps.labels.clear();
+        jumps.fixups.clear();
+        relocs.clear();
+        CodeBuf { buf, pos: 0, overflow: false, jumps, relocs, fixed: Cell::new(false) }
+    }
+    /// The tables, for the next buffer.
+    pub(crate) fn into_tables(self) -> (Jumps, Vec<Reloc>) {
+        (self.jumps, self.relocs)
     }
     /// Bytes written.
     pub fn pos(&self) -> usize {
@@ -152,6 +161,18 @@ impl<'a> CodeBuf<'a> {
     pub(crate) fn d(&mut self, v: u32) {
         self.bytes_of(&v.to_le_bytes());
     }
+    /// Appends the lowest `n` bytes of `v`, up to 8. Writes past them, which no
+    /// code is in yet.
+    #[inline(always)]
+    fn put(&mut self, v: u64, n: u32) {
+        match self.buf.get_mut(self.pos..self.pos + 8) {
+            Some(p) => {
+                p.copy_from_slice(&v.to_le_bytes());
+                self.pos += n as usize;
+            }
+            None => self.overflow = true,
+        }
+    }
     pub(crate) fn patch_at(&mut self, at: usize, v: u32) {
         self.patch32(at, v);
     }
@@ -164,59 +185,61 @@ impl<'a> CodeBuf<'a> {
     // ---- labels
 
     pub(crate) fn label(&mut self) -> Label {
-        self.labels.push(UNBOUND);
-        Label(self.labels.len() as u32 - 1)
+        self.jumps.labels.push(UNBOUND);
+        Label(self.jumps.labels.len() as u32 - 1)
     }
     pub(crate) fn bind(&mut self, l: Label) {
-        self.labels[l.0 as usize] = self.pos as u32;
+        self.jumps.labels[l.0 as usize] = self.pos as u32;
     }
     pub(crate) fn bound(&self, l: Label) -> Option<u32> {
-        Some(self.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
+        Some(self.jumps.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
     }
     fn rel32(&mut self, l: Label) {
         self.rel32_before(l, 0);
     }
     /// The displacement, with `n` more bytes of the instruction behind it.
     fn rel32_before(&mut self, l: Label, n: u32) {
-        self.fixups.push((self.pos as u32, l));
+        self.jumps.fixups.push((self.pos as u32, l));
         self.d(0u32.wrapping_sub(n));
     }
     /// Resolves every jump to a label. All labels must be bound.
     pub(crate) fn fix(&mut self) {
-        for (at, l) in core::mem::take(&mut self.fixups) {
-            let to = self.labels[l.0 as usize];
+        for &(at, l) in &self.jumps.fixups {
+            let to = self.jumps.labels[l.0 as usize];
             debug_assert_ne!(to, UNBOUND, "label not bound");
-            let bytes = self.buf.get(at as usize..at as usize + 4);
-            let behind = bytes.and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
-            self.patch32(at as usize, to.wrapping_sub(at + 4).wrapping_add(behind));
+            if let Some(p) = self.buf.get_mut(at as usize..at as usize + 4) {
+                let behind = p.as_ref().try_into().map_or(0, u32::from_le_bytes);
+                let rel = to.wrapping_sub(at + 4).wrapping_add(behind);
+                p.copy_from_slice(&rel.to_le_bytes());
+            }
         }
+        self.jumps.fixups.clear();
     }
 
     // ---- general forms
 
+    #[inline]
     fn modrm(&mut self, reg: u8, rm: Rm) {
         let reg = (reg & 7) << 3;
         match rm {
             Rm::R(r) => self.b(0xc0 | reg | (r & 7)),
             Rm::M(m) => {
                 let need_sib = m.index.is_some() || m.base & 7 == 4;
-                let mode = if m.disp == 0 && m.base & 7 != 5 {
-                    0
+                let (mode, more) = if m.disp == 0 && m.base & 7 != 5 {
+                    (0, 0)
                 } else if i8::try_from(m.disp).is_ok() {
-                    0x40
+                    (0x40, 1)
                 } else {
-                    0x80
+                    (0x80, 4)
                 };
+                // Displacement bytes beyond `more` are not kept.
+                let disp = u64::from(m.disp as u32);
                 if need_sib {
-                    self.b(mode | reg | 4);
-                    self.b(m.scale << 6 | (m.index.unwrap_or(4) & 7) << 3 | (m.base & 7));
+                    let sib = m.scale << 6 | (m.index.unwrap_or(4) & 7) << 3 | (m.base & 7);
+                    let head = u64::from(mode | reg | 4) | u64::from(sib) << 8;
+                    self.put(head | disp << 16, 2 + more);
                 } else {
-                    self.b(mode | reg | (m.base & 7));
-                }
-                match mode {
-                    0x40 => self.b(m.disp as u8),
-                    0x80 => self.d(m.disp as u32),
-                    _ => {}
+                    self.put(u64::from(mode | reg | (m.base & 7)) | disp << 8, 1 + more);
                 }
             }
         }
@@ -235,23 +258,29 @@ impl<'a> CodeBuf<'a> {
     /// escape above, bits 31:24 mandatory prefix. `byte_reg`: `reg` or a
     /// register `rm` is an 8-bit register, for which SPL to DIL need a REX.
     pub(crate) fn op(&mut self, w: W, op: u32, reg: u8, rm: Rm, byte_reg: bool) {
+        let (mut code, mut n) = (0u64, 0);
+        let mut add = |byte: u8| {
+            code |= u64::from(byte) << (8 * n);
+            n += 1;
+        };
         let prefix = (op >> 24) as u8;
         if prefix != 0 {
-            self.b(prefix);
+            add(prefix);
         }
         let rex = Self::rxb(reg, rm) | if w == W::Q { 8 } else { 0 };
         let low8 = byte_reg && ((4..8).contains(&reg) || matches!(rm, Rm::R(4..8)));
         if rex != 0 || low8 {
-            self.b(0x40 | rex);
+            add(0x40 | rex);
         }
         let map = op >> 8 & 0xffff;
         if map > 0xff {
-            self.b((map >> 8) as u8);
+            add((map >> 8) as u8);
         }
         if map != 0 {
-            self.b(map as u8);
+            add(map as u8);
         }
-        self.b(op as u8);
+        add(op as u8);
+        self.put(code, n);
         self.modrm(reg, rm);
     }
 
@@ -268,15 +297,15 @@ impl<'a> CodeBuf<'a> {
         let (pp, map, w) = (op >> 8 & 3, op >> 12 & 3, op >> 15 & 1);
         let l = op >> 16 & 1;
         let low = ((!v & 15) << 3) | (l << 2) as u8 | pp as u8;
+        let op = op & 0xff;
         if map == 1 && w == 0 && rxb & 3 == 0 {
-            self.b(0xc5);
-            self.b(if rxb & 4 == 0 { 0x80 } else { 0 } | low);
+            let second = if rxb & 4 == 0 { 0x80 } else { 0 } | low;
+            self.put(u64::from(0xc5 | u32::from(second) << 8 | op << 16), 3);
         } else {
-            self.b(0xc4);
-            self.b((!rxb & 7) << 5 | map as u8);
-            self.b((w << 7) as u8 | low);
+            let second = u32::from(!rxb & 7) << 5 | map;
+            let third = w << 7 | u32::from(low);
+            self.put(u64::from(0xc4 | second << 8 | third << 16 | op << 24), 4);
         }
-        self.b(op as u8);
         self.modrm(reg, rm);
     }
     /// VEX instruction with the operand `[rip + label]`; no immediate.

@@ -18,7 +18,7 @@ use crate::Layout;
 
 /// A slot and its register.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kept {
+pub(super) struct KeptSlot {
     slot: Slot,
     host: Host,
 }
@@ -74,7 +74,7 @@ impl Compiler<'_> {
         let chosen: Vec<Slot> = alone.take(HOSTS.len()).collect();
         for (slot, host) in chosen.into_iter().zip(HOSTS) {
             self.pins[usize::from(slot.offset / 8)] = host;
-            self.kept.push(Kept { slot, host });
+            self.kept.push(KeptSlot { slot, host });
         }
     }
     /// Whether no other slot of the region shares memory with a slot.
@@ -90,7 +90,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn move_kept(&mut self, k: Kept, load: bool) {
+    fn move_kept(&mut self, k: KeptSlot, load: bool) {
         let m = Rm::M(at(RBP, Layout::disp(i32::from(k.slot.offset))));
         let op = match (k.slot.ty == Type::V128, load) {
             (true, true) => MOVUPS,
@@ -145,7 +145,7 @@ impl Compiler<'_> {
             self.vacate(h);
             self.load_into(id, h);
         }
-        self.move_kept(Kept { slot, host: h }, false);
+        self.move_kept(KeptSlot { slot, host: h }, false);
         self.done(id);
         let v = self.vals[usize::from(root)];
         if v.uses > 0 && self.inst(root).ty == slot.ty {

@@ -1,11 +1,11 @@
 //! Drives the lowering of a region.
 
-use remu_ir::passes::Liveness;
+use remu_ir::passes::{Kept, Liveness};
 use remu_ir::{Effects, ExitKind, Inst, Op, Region, Type};
 
 use super::alloc::{NO_HOST, NOBODY, Value};
-use super::enc::{CodeBuf, Label};
-use super::kept::Kept;
+use super::enc::{CodeBuf, Jumps, Label};
+use super::kept::KeptSlot;
 use super::{Host, PIN_INT, PIN_VEC, Thunks};
 use crate::{Compiled, Layout};
 
@@ -22,6 +22,7 @@ impl core::fmt::Display for OutOfSpace {
 impl core::error::Error for OutOfSpace {}
 
 /// Code emitted behind the region's main path.
+#[derive(Debug)]
 pub(super) enum Cold {
     Exit {
         label: Label,
@@ -69,14 +70,28 @@ pub(super) enum Cold {
     },
 }
 
-/// State of one compilation. Its tables are kept from region to region in a
-/// [`Tables`].
+/// Tables that are kept from region to region, so that compiling one does not
+/// allocate.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    vals: Vec<Value>,
+    pins: Vec<Host>,
+    homes: Vec<u16>,
+    freed: Vec<u8>,
+    cold: Vec<Cold>,
+    inst_data: Vec<(Label, Inst)>,
+    const_data: Vec<(Label, u128)>,
+    block_labels: Vec<Label>,
+    jumps: Jumps,
+}
+
+/// State of one compilation.
 pub struct Compiler<'a> {
     pub(super) r: &'a Region,
     pub(super) lay: &'a Layout,
     pub(super) thunks: &'a Thunks,
     pub(super) a: CodeBuf<'a>,
-    pub(super) out: Compiled,
+    pub(super) out: &'a mut Compiled,
     pub(super) vals: Vec<Value>,
     pub(super) owner: [u16; 32],
     pub(super) locked: u32,
@@ -97,46 +112,71 @@ pub struct Compiler<'a> {
     /// as the code ends here.
     pub(super) host_flags: (u16, usize),
     /// Slots that this region keeps in scratch registers.
-    pub(super) kept: Vec<Kept>,
+    pub(super) kept: Vec<KeptSlot>,
     /// The registers of those that are valid now, as a bit set.
     pub(super) kept_mask: u32,
 }
 
+/// A vector of `n` times `v` in the memory of another.
+fn filled<T: Clone>(mut old: Vec<T>, n: usize, v: T) -> Vec<T> {
+    old.clear();
+    old.resize(n, v);
+    old
+}
+
+/// An empty vector in the memory of another.
+fn emptied<T>(mut old: Vec<T>) -> Vec<T> {
+    old.clear();
+    old
+}
+
 impl<'a> Compiler<'a> {
-    /// Lowers a region into `buf`.
+    /// Lowers a region into `buf`, and describes the code in `out`.
     ///
     /// # Errors
-    /// The buffer was too small; nothing in it may be used.
+    /// The buffer was too small; nothing in it or in `out` may be used.
     pub fn compile(
         r: &'a Region,
         live: &Liveness,
         lay: &'a Layout,
         thunks: &'a Thunks,
+        scratch: &mut Scratch,
+        out: &'a mut Compiled,
         buf: &'a mut [u8],
-    ) -> Result<Compiled, OutOfSpace> {
-        let mut pins = vec![NO_HOST; lay.size / 8];
+    ) -> Result<(), OutOfSpace> {
+        out.clear();
+        let old = core::mem::take(scratch);
+        let mut pins = filled(old.pins, lay.size / 8, NO_HOST);
         for (slots, hosts) in [(&lay.pinned_int, &PIN_INT), (&lay.pinned_vec, &PIN_VEC)] {
             for (s, h) in slots.iter().zip(hosts) {
                 pins[usize::from(s.offset / 8)] = *h;
             }
         }
+        let relocs = core::mem::take(&mut out.relocs);
+        let mut vals = emptied(old.vals);
+        vals.extend(live.uses.iter().enumerate().map(|(id, u)| Value {
+            uses: u.count,
+            last: u.last,
+            root: id as u16,
+            ..Value::EMPTY
+        }));
         let mut c = Compiler {
             r,
             lay,
             thunks,
-            a: CodeBuf::new(buf),
-            out: Compiled::default(),
-            vals: vec![Value::EMPTY; r.insts.len()],
+            a: CodeBuf::reusing(buf, old.jumps, relocs),
+            out,
+            vals,
             owner: [NOBODY; 32],
             locked: 0,
             pins,
-            homes: vec![NOBODY; lay.size / 4],
+            homes: filled(old.homes, lay.size / 4, NOBODY),
             spilled: [false; Layout::SPILLS],
-            freed: Vec::new(),
-            cold: Vec::new(),
-            inst_data: Vec::new(),
-            const_data: Vec::new(),
-            block_labels: Vec::new(),
+            freed: emptied(old.freed),
+            cold: emptied(old.cold),
+            inst_data: emptied(old.inst_data),
+            const_data: emptied(old.const_data),
+            block_labels: emptied(old.block_labels),
             next_block: None,
             current_pc: 0,
             host_flags: (NOBODY, 0),
@@ -146,44 +186,37 @@ impl<'a> Compiler<'a> {
         c.choose_kept();
         c.prepare(live);
         c.run(live);
-        if c.a.overflow {
-            return Err(OutOfSpace);
-        }
+        let (overflow, fixed) = (c.a.overflow, c.a.fixed.get());
         c.out.len = c.a.pos();
-        c.out.relocs = core::mem::take(&mut c.a.relocs);
-        c.out.fixed = c.a.fixed.get();
-        Ok(c.out)
+        c.out.fixed = fixed;
+        let (jumps, relocs) = c.a.into_tables();
+        c.out.relocs = relocs;
+        *scratch = Scratch {
+            vals: c.vals,
+            pins: c.pins,
+            homes: c.homes,
+            freed: c.freed,
+            cold: c.cold,
+            inst_data: c.inst_data,
+            const_data: c.const_data,
+            block_labels: c.block_labels,
+            jumps,
+        };
+        if overflow { Err(OutOfSpace) } else { Ok(()) }
     }
 
-    /// Last uses (backward), then the registers results should go to (forward).
+    /// Finds the registers results should go to.
     fn prepare(&mut self, live: &Liveness) {
-        for id in (0..self.r.insts.len()).rev() {
-            let i = self.r.insts[id];
-            self.vals[id].uses = live.uses_of(id as u16);
-            self.vals[id].root = id as u16;
-            if !live.is_live(id as u16) {
-                continue;
-            }
-            // Uses by a value that shares the register or is computed late
-            // last as long as that value.
-            let shares = matches!(i.op, Op::trunc | Op::vtof | Op::vfromf)
-                || matches!(i.ty, Type::Bool | Type::Flags);
-            let reach = if shares { self.vals[id].last.max(id as u16) } else { id as u16 };
-            for &a in &i.args[..i.op.arity()] {
-                if let Some(v) = self.vals.get_mut(usize::from(a)) {
-                    v.last = v.last.max(reach);
-                }
-            }
-        }
         for b in &self.r.blocks {
-            let mut current = vec![NOBODY; self.pins.len()];
-            let mut changed = vec![b.start; self.pins.len()];
+            // By host register: the value it holds, and where it was last set.
+            let mut current = [NOBODY; 32];
+            let mut changed = [b.start; 32];
             let mut barrier = b.start;
             for id in b.start..b.end {
-                if !live.is_live(id) {
+                if live.kept[usize::from(id)] == Kept::No {
                     continue;
                 }
-                let i = self.r.insts[usize::from(id)];
+                let i = &self.r.insts[usize::from(id)];
                 if i.op.effects().has(Effects(
                     Effects::MAY_FAULT.0 | Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0,
                 )) {
@@ -192,14 +225,14 @@ impl<'a> Compiler<'a> {
                 if !matches!(i.op, Op::get | Op::set) {
                     continue;
                 }
-                let key = i.imm as usize / 8;
-                let Some(&h) = self.pins.get(key).filter(|&&h| h != NO_HOST) else { continue };
+                let Some(h) = self.pin(i.imm as u16) else { continue };
+                let key = usize::from(h & 31);
                 if i.op == Op::get {
                     current[key] = id;
                     continue;
                 }
                 let v = i.args[0];
-                let def = self.r.insts[usize::from(v)];
+                let def = &self.r.insts[usize::from(v)];
                 let old = current[key];
                 let old_free = old == NOBODY || old == v || self.vals[usize::from(old)].last <= v;
                 let computed = !matches!(
@@ -255,10 +288,10 @@ impl<'a> Compiler<'a> {
                 self.poll(b.pc);
             }
             for id in b.start..b.end {
-                if live.is_rare(id) {
-                    self.done(self.r.insts[usize::from(id)].args[0]);
-                } else if live.is_live(id) {
-                    self.lower(id);
+                match live.kept[usize::from(id)] {
+                    Kept::No => continue,
+                    Kept::Yes => self.lower(id),
+                    Kept::Rarely => self.done(self.r.insts[usize::from(id)].args[0]),
                 }
                 if self.a.overflow {
                     return;

@@ -23,7 +23,7 @@ mod truth;
 mod vector;
 
 pub use enc::CodeBuf;
-pub use lower::{Compiler, OutOfSpace};
+pub use lower::{Compiler, OutOfSpace, Scratch};
 pub use thunks::{Evaluator, Thunks, emit_thunks};
 
 /// Host registers 0 to 15 are general-purpose, 16 to 31 vector registers.

@@ -137,6 +137,15 @@ impl View {
         })
     }
 
+    /// Where in the file a record lies.
+    pub(crate) fn place(&self, r: &Record<'_>) -> u32 {
+        (r.bytes.as_ptr() as usize).wrapping_sub(self.map.as_ptr() as usize) as u32
+    }
+    /// The record at such a place.
+    pub(crate) fn at(&self, place: u32) -> Option<Record<'_>> {
+        Record::read(self.map.get(place as usize..)?)
+    }
+
     /// A record with this entry is there.
     fn has(&self, place: u64, key: u32) -> bool {
         self.find(place, key, |_| true).is_some()

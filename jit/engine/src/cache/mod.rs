@@ -117,7 +117,7 @@ impl Cache {
         source: &dyn CodeSource,
         pc: u64,
         key: u32,
-    ) -> Option<(Module, Record<'_>)> {
+    ) -> Option<(Module, Record<'_>, Place)> {
         let (m, n) = self.module(source, pc)?;
         let store = &mut self.stores[n];
         if core::mem::take(&mut store.fresh) {
@@ -134,8 +134,17 @@ impl Cache {
                 && (!r.head.fixed || r.head.base == m.base())
                 && content(source, guest, from, r.head.span) == Some(r.head.content)
         };
-        let r = store.view.as_ref()?.find(pc.wrapping_sub(m.base()), key, accept)?;
-        Some((m, r))
+        let view = store.view.as_ref()?;
+        let r = view.find(pc.wrapping_sub(m.base()), key, accept)?;
+        Some((m, r, Place { store: n as u32, at: view.place(&r) }))
+    }
+
+    /// The guest offset of what can fault at or before a host offset of a region.
+    pub(crate) fn fault(&self, place: Place, host: u32) -> Option<u32> {
+        let view = self.stores.get(place.store as usize)?.view.as_ref()?;
+        let mut faults = view.at(place.at)?.faults();
+        let n = faults.clone().take_while(|f| f.0 <= host).count();
+        faults.nth(n.checked_sub(1)?).map(|f| f.1)
     }
 
     /// Hash of guest bytes, if they all belong to the mapping around `pc`.
@@ -167,6 +176,13 @@ impl Cache {
     pub(crate) fn options(&self) -> &CacheOptions {
         &self.options
     }
+}
+
+/// Where in the files a region is. They stay mapped as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    store: u32,
+    at: u32,
 }
 
 /// Where a translated region came from.

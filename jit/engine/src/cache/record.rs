@@ -204,7 +204,7 @@ impl<'a> Record<'a> {
         self.entries.iter().map(|e| pair(e))
     }
     /// (host, guest), by ascending host offset.
-    pub(crate) fn faults(&self) -> impl ExactSizeIterator<Item = (u32, u32)> + 'a {
+    pub(crate) fn faults(&self) -> impl ExactSizeIterator<Item = (u32, u32)> + Clone + 'a {
         self.faults.iter().map(|e| pair(e))
     }
     pub(crate) fn landings(&self) -> impl ExactSizeIterator<Item = u32> + 'a {

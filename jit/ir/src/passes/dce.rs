@@ -7,7 +7,6 @@
 //! of the region as well, because guests set flags far more often than they
 //! read them.
 
-use super::BitVec;
 use crate::{Effects, Inst, Op, Region, Type};
 
 /// State is tracked in words of 4 bytes below this byte offset; writes above
@@ -20,35 +19,56 @@ const MAX_FLAGS: usize = 4;
 /// What [`analyse`] finds out; reused from region to region.
 #[derive(Clone, Debug, Default)]
 pub struct Liveness {
-    /// Uses of each value by live instructions. A back end that fuses an
-    /// instruction into its only user looks for 1.
-    pub uses: Vec<u16>,
-    /// Instructions that must be executed.
-    pub live: BitVec,
-    /// Live `set`s of a `Flags` slot that nothing in the region reads and no
-    /// ordinary exit shows: only the fault of a later op or the poll of a later
-    /// block would. A back end may compute them on those cold paths instead.
-    pub rare: BitVec,
+    /// Uses of each value by live instructions.
+    pub uses: Vec<Use>,
+    /// What each instruction is kept for.
+    pub kept: Vec<Kept>,
     /// Offsets of `Flags` slots, in order of discovery; kept between regions.
     flag_slots: Vec<u16>,
     blocks: Vec<Summary>,
+}
+
+/// Uses of a value by live instructions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Use {
+    /// How many. A back end that fuses an instruction into its only user looks
+    /// for 1.
+    pub count: u16,
+    /// The last instruction that reads the value. One whose result is only
+    /// another view of it, or a condition that may be computed late, reads it as
+    /// long as that result is read.
+    pub last: u16,
+}
+
+/// Whether an instruction must be executed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// It need not.
+    #[default]
+    No,
+    /// It must.
+    Yes,
+    /// A `set` of a `Flags` slot that nothing in the region reads and no
+    /// ordinary exit shows: only the fault of a later op or the poll of a later
+    /// block would. A back end may compute it on those cold paths instead.
+    Rarely,
 }
 
 impl Liveness {
     /// Whether instruction `i` must be executed.
     #[inline]
     pub fn is_live(&self, i: u16) -> bool {
-        self.live.get(usize::from(i))
+        self.kept.get(usize::from(i)).is_some_and(|&k| k != Kept::No)
     }
     /// Live uses of value `i`.
     #[inline]
     pub fn uses_of(&self, i: u16) -> u16 {
-        self.uses.get(usize::from(i)).copied().unwrap_or(0)
+        self.uses.get(usize::from(i)).map_or(0, |u| u.count)
     }
     /// Whether instruction `i` is a `set` of flags that only cold paths need.
     #[inline]
     pub fn is_rare(&self, i: u16) -> bool {
-        self.rare.get(usize::from(i))
+        self.kept.get(usize::from(i)) == Some(&Kept::Rarely)
     }
 }
 
@@ -88,9 +108,9 @@ struct Summary {
 pub fn analyse(r: &Region, out: &mut Liveness) {
     let n = r.insts.len();
     out.uses.clear();
-    out.uses.resize(n, 0);
-    out.live.reset(n);
-    out.rare.reset(n);
+    out.uses.resize(n, Use::default());
+    out.kept.clear();
+    out.kept.resize(n, Kept::No);
     flags_across_blocks(r, out);
     for b in 0..r.blocks.len() {
         block(r, b, out);
@@ -117,9 +137,11 @@ fn block(r: &Region, index: usize, out: &mut Liveness) {
     let mut dead = [0u64; WORDS];
     let mut any_dead = false;
     let mut need = Need::ALL;
-    for id in (usize::from(b.start)..usize::from(b.end)).rev() {
-        let i = &r.insts[id];
+    for (n, i) in r.insts[usize::from(b.start)..usize::from(b.end)].iter().enumerate().rev() {
+        let id = usize::from(b.start) + n;
         let effects = i.op.effects();
+        let mut kept = Kept::Yes;
+        let own = out.uses[id];
         match i.op {
             Op::set => {
                 if let Some(bit) = flag_bit(out, i) {
@@ -129,7 +151,7 @@ fn block(r: &Region, index: usize, out: &mut Liveness) {
                         continue;
                     }
                     if was.read == 0 {
-                        out.rare.set(id);
+                        kept = Kept::Rarely;
                     }
                 } else if let Some((w, m)) = words(i) {
                     if dead[w] & m == m {
@@ -143,7 +165,7 @@ fn block(r: &Region, index: usize, out: &mut Liveness) {
                 }
             }
             Op::get => {
-                if out.uses[id] == 0 {
+                if own.count == 0 {
                     continue;
                 }
                 if let Some((w, m)) = words(i) {
@@ -152,7 +174,7 @@ fn block(r: &Region, index: usize, out: &mut Liveness) {
                 need.read |= read_bits(out, i);
             }
             _ if effects.removable() => {
-                if out.uses[id] == 0 {
+                if own.count == 0 {
                     continue;
                 }
             }
@@ -169,10 +191,14 @@ fn block(r: &Region, index: usize, out: &mut Liveness) {
                 }
             }
         }
-        out.live.set(id);
+        out.kept[id] = kept;
+        let is_view = matches!(i.op, Op::trunc | Op::vtof | Op::vfromf)
+            || matches!(i.ty, Type::Bool | Type::Flags);
+        let last = if is_view { own.last.max(id as u16) } else { id as u16 };
         for &a in &i.args[..i.op.arity()] {
             if let Some(u) = out.uses.get_mut(usize::from(a)) {
-                *u = u.saturating_add(1);
+                u.count = u.count.saturating_add(1);
+                u.last = u.last.max(last);
             }
         }
     }

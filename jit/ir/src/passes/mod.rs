@@ -1,10 +1,8 @@
 //! Analyses over a region. They leave the region as it is: what they find is
 //! kept beside it, in memory that is used again for the next region.
 
-mod bits;
 mod dce;
 #[cfg(test)]
 mod dce_tests;
 
-pub use bits::BitVec;
-pub use dce::{Liveness, analyse};
+pub use dce::{Kept, Liveness, Use, analyse};

@@ -1,0 +1,179 @@
+//! Threads that run, link and fault while others empty code memory and forget
+//! translations: every one must go where the program says.
+#![expect(unsafe_code, reason = "installs a handler for the faults that the program makes")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use remu_engine::{CodeSource, Cpu, Engine, ExitKind, Options};
+use remu_ir::{Addr, Cond, MemOp, Type};
+use remu_isa::{Flow, Isa, Key, Lift, Scan, StateDesc, cpu_state};
+
+cpu_state! {
+    /// Toy state.
+    pub struct Toy {
+    /// Integers.
+    x[4]: I64 = ["x0", "x1", "x2", "x3"];
+    }
+    pinned_int: [(x, 0), (x, 1)];
+    pinned_vec: [];
+}
+
+/// An instruction is 4 bytes: its upper half is a block to jump to, its lower half what it does.
+const STEP: u32 = 1;
+const JUMP: u32 = 2;
+const LOAD: u32 = 3;
+
+const CODE: u64 = 0x10_0000;
+/// Bytes between blocks: too far apart for one region.
+const APART: u64 = 0x4000;
+const BLOCKS: u64 = 512;
+
+struct ToyIsa;
+
+fn target(word: u32) -> u64 {
+    CODE + u64::from(word >> 16) * APART
+}
+
+impl Isa for ToyIsa {
+    fn state(&self) -> &'static StateDesc {
+        &STATE
+    }
+    fn scan(&self, code: &[u8], _: u64, _: Key) -> Option<Scan> {
+        let word = u32::from_le_bytes(code.get(..4)?.try_into().ok()?);
+        let flow = match word & 0xffff {
+            JUMP => Flow::Jump,
+            STEP | LOAD => Flow::Next,
+            _ => Flow::Stop,
+        };
+        Some(Scan { len: 4, flow, target: target(word) })
+    }
+    fn lift(&self, l: &Lift<'_>, code: &[u8]) {
+        let word = u32::from_le_bytes([code[0], code[1], code[2], code[3]]);
+        match word & 0xffff {
+            STEP => {
+                // x0 names the way so far; x1 counts down to the end.
+                let way = l.mul(l.get(slots::x(0)), l.c64(31));
+                l.set(slots::x(0), l.add(way, l.c64(u64::from(word >> 16))));
+                let left = l.sub(l.get(slots::x(1)), l.c64(1));
+                l.set(slots::x(1), left);
+                let end = l.icmp(left, l.c64(0), Cond::Eq);
+                l.exit_if(end, ExitKind::Syscall, l.next_pc());
+            }
+            JUMP => l.goto(target(word)),
+            LOAD => {
+                let v = l.load(l.get(slots::x(2)), Type::I64, Addr::at(MemOp::U64));
+                l.set(slots::x(3), v);
+            }
+            _ => l.illegal(),
+        }
+    }
+    fn disassemble(&self, _: &[u8], _: u64) -> (String, usize) {
+        ("toy".into(), 4)
+    }
+}
+
+/// What follows block `n`.
+fn next(n: u64) -> u64 {
+    (n * 197 + 61) % BLOCKS
+}
+
+struct Program;
+
+impl CodeSource for Program {
+    fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
+        for (n, byte) in buf.iter_mut().enumerate() {
+            let off = addr + n as u64 - CODE;
+            let block = off / APART;
+            let word = match off % APART / 4 {
+                0 => STEP | (block as u32) << 16,
+                1 if block.is_multiple_of(16) => LOAD,
+                1 | 2 => JUMP | (next(block) as u32) << 16,
+                _ => 0,
+            };
+            *byte = word.to_le_bytes()[(off % 4) as usize];
+        }
+        buf.len()
+    }
+}
+
+static ENGINE: AtomicPtr<Engine> = AtomicPtr::new(std::ptr::null_mut());
+
+extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel's arguments; the engine is leaked; this is the interrupted thread.
+    let handled = unsafe {
+        let regs = &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
+        (*ENGINE.load(Ordering::Acquire)).on_fault(regs, (*info).si_addr() as u64)
+    };
+    if !handled {
+        std::process::abort();
+    }
+}
+
+#[test]
+fn threads_keep_their_way_while_translations_go() {
+    // Room for a part of the program: code memory is emptied all the time.
+    let options = Options { code_size: 24 << 10, ..Options::default() };
+    let engine: &'static Engine =
+        Box::leak(Box::new(Engine::new(Box::new(ToyIsa), Arc::new(Program), options).unwrap()));
+    ENGINE.store(std::ptr::from_ref(engine).cast_mut(), Ordering::Release);
+    // SAFETY: the handler only touches the interrupted context and the engine.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_fault as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        assert_eq!(libc::sigaction(libc::SIGSEGV, &raw const action, std::ptr::null_mut()), 0);
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|t| scope.spawn(move || way(engine, t))).collect();
+        scope.spawn(|| {
+            let mut n = 0;
+            while !stop.load(Ordering::Relaxed) {
+                n = next(n);
+                engine.invalidate(CODE + n * APART, CODE + n * APART + 8);
+                std::thread::yield_now();
+            }
+        });
+        let ended: Vec<_> = runs.into_iter().map(|r| r.join()).collect();
+        stop.store(true, Ordering::Relaxed);
+        for e in ended {
+            e.unwrap();
+        }
+    });
+    let stats = engine.stats();
+    assert!(stats.flushes > 100 && stats.invalidated > 100, "{stats}");
+}
+
+/// Walks from a block of its own and compares with the way that the program says.
+fn way(engine: &Engine, thread: u64) {
+    let mut cpu = Cpu::new(engine).unwrap();
+    for round in 0..60u64 {
+        let start = (thread * 131 + round * 7) % BLOCKS;
+        let steps = 1500 + round;
+        cpu.set(slots::x(0), 0);
+        cpu.set(slots::x(1), u128::from(steps));
+        cpu.set(slots::x(2), 8); // nothing is mapped there
+        cpu.set_pc(CODE + start * APART);
+        let (mut want, mut block, mut faults) = (0u64, start, 0u64);
+        for step in 0..steps {
+            want = want.wrapping_mul(31).wrapping_add(block);
+            faults += u64::from(block.is_multiple_of(16) && step + 1 < steps);
+            block = next(block);
+        }
+        loop {
+            match engine.run(&mut cpu) {
+                ExitKind::Fault => {
+                    let pc = cpu.pc();
+                    assert_eq!((pc - CODE) % (16 * APART), 4, "a fault at {pc:#x}");
+                    faults = faults.checked_sub(1).expect("one fault too many");
+                    cpu.set_pc(pc + 4);
+                }
+                ExitKind::Syscall => break,
+                ExitKind::Poll => {}
+                other => panic!("{other:?} at {:#x}", cpu.pc()),
+            }
+        }
+        assert_eq!((cpu.get(slots::x(0)), faults), (u128::from(want), 0), "round {round}");
+    }
+}
