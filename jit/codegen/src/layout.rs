@@ -20,6 +20,8 @@ pub struct Layout {
     pub insn_align: u8,
     /// The host has AVX-512VL and it may be used.
     pub avx512: bool,
+    /// The host has the SHA extensions.
+    pub sha: bool,
 }
 
 impl Layout {

@@ -33,11 +33,12 @@ impl Engine {
         let l = self.limits();
         let layout = self.layout();
         let settings = format!(
-            "{} {} {} {} {:?} {:?} {} {}",
+            "{} {} {} {} {} {:?} {:?} {} {}",
             l.blocks,
             l.insns,
             l.ops,
             layout.avx512,
+            layout.sha,
             layout.pinned_int,
             layout.pinned_vec,
             layout.size,

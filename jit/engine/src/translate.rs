@@ -216,6 +216,7 @@ impl Engine {
             size: desc.size.next_multiple_of(64),
             insn_align,
             avx512: false,
+            sha: std::is_x86_feature_detected!("sha"),
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
         code.prepare(USUAL);

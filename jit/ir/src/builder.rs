@@ -18,6 +18,8 @@ struct Inner {
     slots: Vec<Option<(Slot, Val)>>,
     /// Entries of `slots` in use, to empty it quickly.
     used: Vec<u16>,
+    /// What a guest saw of the sticky flags in this block, and the flags.
+    status: Option<(Val, Val)>,
     /// First instruction of the open block.
     block_start: u16,
     block_pc: u64,
@@ -88,6 +90,53 @@ impl Builder {
         s.block_pc = pc;
         let start = s.block_start;
         s.region.blocks.push(Block { pc, start, end: start, poll });
+    }
+
+    /// AES MixColumns, as part of the round if it follows the other steps.
+    pub fn aesmc(&self, s: Val) -> Val {
+        self.mix(s, Op::aesmc, Op::aesenclast, Op::aesenc)
+    }
+    /// AES inverse MixColumns, likewise.
+    pub fn aesimc(&self, s: Val) -> Val {
+        self.mix(s, Op::aesimc, Op::aesdeclast, Op::aesdec)
+    }
+    fn mix(&self, s: Val, alone: Op, steps: Op, round: Op) -> Val {
+        let i = self.inst(s);
+        if i.op == steps {
+            let key = Val { id: i.args[1], ty: Type::V128 };
+            let k = self.inst(key);
+            if k.op == Op::vconst && self.0.borrow().region.vconsts[k.imm as usize] == 0 {
+                return self.make(round, &[Val { id: i.args[0], ty: Type::V128 }, key]);
+            }
+        }
+        self.make(alone, &[s])
+    }
+
+    /// Remembers that the guest sees the sticky flags `raw` as `seen`.
+    pub fn saw_status(&self, seen: Val, raw: Val) {
+        self.0.borrow_mut().status = Some((seen, raw));
+    }
+    /// For a guest that puts back the sticky flags it saw: whether all that
+    /// happened to them since is one comparison, which is then undone.
+    pub fn restores_status(&self, seen: Val) -> bool {
+        let (raw, compared) = {
+            let s = self.0.borrow();
+            let Some((_, raw)) = s.status.filter(|s| s.0.id == seen.id) else { return false };
+            let since = &s.region.insts[usize::from(raw.id) + 1..];
+            let touches = |i: &&Inst| {
+                i.op.effects().has(Effects::FP_FLAGS)
+                    || matches!(i.op, Op::set_fpstat | Op::or_fpstat | Op::undo_fcmp | Op::helper)
+            };
+            let mut found = since.iter().filter(touches);
+            let (Some(&one), None) = (found.next(), found.next()) else { return false };
+            (raw, one)
+        };
+        if compared.op != Op::fcmp {
+            return false;
+        }
+        let value = |id: u16| Val { id, ty: self.0.borrow().region.insts[usize::from(id)].ty };
+        self.undo_fcmp(raw, value(compared.args[0]), value(compared.args[1]));
+        true
     }
 
     /// Marks the region: see [`Region::soft_float`].
@@ -698,6 +747,7 @@ impl Inner {
         }
     }
     fn forget(&mut self) {
+        self.status = None;
         for key in self.used.drain(..) {
             self.slots[usize::from(key)] = None;
         }

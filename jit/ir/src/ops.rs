@@ -303,6 +303,7 @@ ir_ops! {
     auto funbox   (x: Float) {t: Ty} -> Attr, PURE, "low bits of an f64 if its upper bits are all one, else the default NaN";
     auto fpstat   () {} -> I32, SIDE, "sticky flags: bit 0 invalid, 1 input denormal, 2 divide by zero, 3 overflow, 4 underflow, 5 inexact";
     auto set_fpstat (x: I32) {} -> Void, SIDE, "replace the sticky flags";
+    auto undo_fcmp (x: I32, a: Float, b: SameY) {} -> Void, SIDE, "replace the sticky flags by x if a or b is NaN: x are the flags before the two were compared";
     auto or_fpstat (x: I32) {} -> Void, SIDE, "raise sticky flags";
     auto set_fpmode (x: I32) {} -> Void, SIDE, "bits 2:0 rounding mode numbered as Rm (not dyn, odd), bit 3 flush results to zero, bit 4 denormal inputs are zero, bit 5 both for f16 (which bits 3 and 4 leave alone)";
 
@@ -408,8 +409,18 @@ ir_ops! {
     // ---- crypto
     auto aesenclast (s: V128, k: V128) {} -> V128, PURE, "AES ShiftRows, SubBytes, then xor k";
     auto aesdeclast (s: V128, k: V128) {} -> V128, PURE, "AES inverse ShiftRows, inverse SubBytes, then xor k";
-    auto aesmc    (s: V128) {} -> V128, PURE, "AES MixColumns";
-    auto aesimc   (s: V128) {} -> V128, PURE, "AES inverse MixColumns";
+    auto aesenc   (s: V128, k: V128) {} -> V128, PURE, "AES ShiftRows, SubBytes, MixColumns, then xor k";
+    auto aesdec   (s: V128, k: V128) {} -> V128, PURE, "AES inverse ShiftRows, inverse SubBytes, inverse MixColumns, then xor k";
+    hand aesmc    (s: V128) {} -> V128, PURE, "AES MixColumns";
+    hand aesimc   (s: V128) {} -> V128, PURE, "AES inverse MixColumns";
+    auto sha1c    (x: V128, e: V128, w: V128) {} -> V128, PURE, "SHA-1: a to d of x after four rounds with choose, e in the low lane of e, words plus constant in w";
+    auto sha1p    (x: V128, e: V128, w: V128) {} -> V128, PURE, "the same with parity";
+    auto sha1m    (x: V128, e: V128, w: V128) {} -> V128, PURE, "the same with majority";
+    auto sha1su1  (x: V128, y: V128) {} -> V128, PURE, "SHA-1: second half of the schedule update; y are the latest four words";
+    auto sha256h  (x: V128, y: V128, w: V128) {} -> V128, PURE, "SHA-256: a to d after four rounds from a to d in x, e to h in y, words plus constants in w";
+    auto sha256h2 (y: V128, x: V128, w: V128) {} -> V128, PURE, "SHA-256: e to h after them";
+    auto sha256su0 (x: V128, y: V128) {} -> V128, PURE, "SHA-256: first half of the schedule update: x plus sigma 0 of the words that follow x0";
+    auto sha256su1 (x: V128, y: V128, z: V128) {} -> V128, PURE, "SHA-256: second half, from the first in x and the latest eight words in y and z";
 
     // ---- control
     hand brcond   (c: Bool) {pc: Pc} -> Void, SIDE_EXIT, "go to the block or region at pc if c, else fall through";

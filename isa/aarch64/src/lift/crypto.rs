@@ -1,6 +1,6 @@
 //! Cryptographic extensions. One function per row of `crypto.decode`.
 
-use remu_isa::ir::{Lane, Val};
+use remu_isa::ir::{Lane, Type, Val};
 
 use super::{Lift, Regs};
 use crate::decode::args;
@@ -36,15 +36,27 @@ macro_rules! steps {
     (@third $l:ident $a:ident C2) => { $l.v($a.rn) };
 }
 steps! {
-    sha1c C3 SHA1C; sha1p C3 SHA1P; sha1m C3 SHA1M; sha1su1 C2 SHA1SU1;
-    sha256h C3 SHA256H; sha256h2 C3 SHA256H2; sha256su0 C2 SHA256SU0; sha256su1 C3 SHA256SU1;
     sha512h C3 SHA512H; sha512h2 C3 SHA512H2; sha512su0 C2 SHA512SU0; sha512su1 C3 SHA512SU1;
     sm3partw1 C3 SM3PARTW1; sm3partw2 C3 SM3PARTW2; sm4e C2 SM4E;
 }
+/// Steps of the destination and one or two sources that have an op.
+macro_rules! ops {
+    ($($name:ident $set:ident $($more:ident)*;)*) => {
+        $(#[doc = concat!("`", stringify!($name), "`.")]
+        pub fn $name(l: &Lift, a: args::$set) {
+            l.set_v(a.rd, l.$name(l.v(a.rd), l.v(a.rn) $(, l.v(a.$more))*));
+        })*
+    };
+}
+ops! {
+    sha1c C3 rm; sha1p C3 rm; sha1m C3 rm; sha1su1 C2;
+    sha256h C3 rm; sha256h2 C3 rm; sha256su0 C2; sha256su1 C3 rm;
+}
 /// SHA1H.
 pub fn sha1h(l: &Lift, a: args::C2) {
-    let x = l.lane(l.v(a.rn), Lane::S, 0);
-    l.set_v(a.rd, l.vinsert(l.vconst(0), l.rotr(x, l.c32(2)), Lane::S, 0));
+    let x = l.v(a.rn);
+    let turned = l.vor(l.vshl(x, Lane::S, 30), l.vshr(x, Lane::S, 2));
+    l.set_v(a.rd, l.vfromf(l.vtof(turned, Type::F32)));
 }
 /// SHA1SU0.
 pub fn sha1su0(l: &Lift, a: args::C3) {

@@ -23,11 +23,18 @@ const REVERSED: u64 = 0xf7b3_d591_e6a2_c480;
 // is not ours, DZ, OF, UF, NX: four bits in reverse and one apart.
 
 fn fflags(l: &Lift<'_>) -> Val {
-    let stat = l.zext(l.fpstat());
+    let raw = l.fpstat();
+    let stat = l.zext(raw);
     let four = l.shr(l.c64(REVERSED), l.and(stat, l.c64(0x3c)));
-    l.or(l.extract(four, (0, 4)), l.shl_imm(l.extract(stat, (0, 1)), 4))
+    let seen = l.or(l.extract(four, (0, 4)), l.shl_imm(l.extract(stat, (0, 1)), 4));
+    l.saw_status(seen, raw);
+    seen
 }
 fn set_fflags(l: &Lift<'_>, v: Val) {
+    // How compilers make comparisons quiet.
+    if l.restores_status(v) {
+        return;
+    }
     let four = l.shr(l.c64(REVERSED), l.shl_imm(l.extract(v, (0, 4)), 2));
     let stat = l.or(l.shl_imm(l.extract(four, (0, 4)), 2), l.extract(v, (4, 1)));
     l.set_fpstat(l.trunc(stat));

@@ -244,6 +244,12 @@ impl Compiler<'_> {
                     self.a.vex(super::vector::MOVQ_X_R, to, 0, Rm::R(RAX));
                     self.a.jmp(back);
                 }
+                Cold::Status { label, back, flags } => {
+                    self.a.bind(label);
+                    self.a.mov(W::D, RAX, flags);
+                    self.replace_status();
+                    self.a.jmp(back);
+                }
                 Cold::Eval { label, back, inst, operands, to } => {
                     self.a.bind(label);
                     self.eval_call(&inst, &operands, to);

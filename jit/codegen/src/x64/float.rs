@@ -141,6 +141,10 @@ impl Compiler<'_> {
                 self.write_status(i);
                 true
             }
+            Op::undo_fcmp => {
+                self.undo_compare(i);
+                true
+            }
             Op::set_fpmode => {
                 self.write_mode(i);
                 true
@@ -694,12 +698,34 @@ impl Compiler<'_> {
         if i.op == Op::or_fpstat {
             self.a.alu_mr(Alu::Or, W::D, stat, RAX);
         } else {
-            self.a.st(W::D, stat, RAX);
-            let m = at(RBP, self.lay.fallback());
-            self.a.vex(super::vector::STMXCSR, 3, 0, Rm::M(m));
-            self.a.alu_imm(Alu::And, W::D, Rm::M(m), !0x3f);
-            self.a.vex(super::vector::STMXCSR, 2, 0, Rm::M(m));
+            self.replace_status();
         }
+        self.done_all(i);
+        self.unlock_all();
+    }
+    /// The temporary is all there is of sticky flags.
+    pub(super) fn replace_status(&mut self) {
+        self.a.st(W::D, at(RBP, Layout::disp(Layout::FPSTAT)), RAX);
+        let m = at(RBP, self.lay.fallback());
+        self.a.vex(super::vector::STMXCSR, 3, 0, Rm::M(m));
+        self.a.alu_imm(Alu::And, W::D, Rm::M(m), !0x3f);
+        self.a.vex(super::vector::STMXCSR, 2, 0, Rm::M(m));
+    }
+    /// Comparing again raises nothing that stays where a NaN is found.
+    fn undo_compare(&mut self, i: &Inst) {
+        let [flags, x, y, _] = i.args;
+        let flags = self.reg(flags);
+        let (t, y_reg) = (self.inst(x).ty, self.reg(y));
+        if t == Type::F16 {
+            let quiet = Inst { op: Op::fl_fcmp, aux: FCond::Eq as u8, args: [x, y, y, y], ..*i };
+            self.half_compare(&quiet, false);
+        } else {
+            let x_reg = self.reg(x);
+            self.ucomis(t, x_reg, y_reg);
+        }
+        let (label, back) = self.detour(cc::P);
+        self.cold.push(Cold::Status { label, back, flags });
+        self.a.bind(back);
         self.done_all(i);
         self.unlock_all();
     }

@@ -54,6 +54,12 @@ pub(super) enum Cold {
         value: u64,
         to: u8,
     },
+    /// A comparison is undone: the sticky flags were those in a register.
+    Status {
+        label: Label,
+        back: Label,
+        flags: u8,
+    },
     /// A result that only the evaluator gets right.
     Eval {
         label: Label,

@@ -1,7 +1,7 @@
 //! One arm per op.
 
 use super::float::{self, Status};
-use super::{Packed, crypto, flags, int, lanes, low, moves, signed, width};
+use super::{Packed, crypto, flags, hash, int, lanes, low, moves, signed, width};
 use crate::{Cond, CrcAttr, DivZero, FlagCond, Lane, Op};
 
 /// Value of an op from its operands, where neither state nor memory nor
@@ -214,6 +214,16 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
 
         Op::aesenclast => crypto::encrypt_last(x, y),
         Op::aesdeclast => crypto::decrypt_last(x, y),
+        Op::aesenc => crypto::mix_columns(crypto::encrypt_last(x, 0)) ^ y,
+        Op::aesdec => crypto::inverse_mix_columns(crypto::decrypt_last(x, 0)) ^ y,
+        Op::sha1c => hash::sha1c(args),
+        Op::sha1p => hash::sha1p(args),
+        Op::sha1m => hash::sha1m(args),
+        Op::sha1su1 => hash::sha1su1(args),
+        Op::sha256h => hash::sha256h(args),
+        Op::sha256h2 => hash::sha256h2(args),
+        Op::sha256su0 => hash::sha256su0(args),
+        Op::sha256su1 => hash::sha256su1(args),
         Op::aesmc => crypto::mix_columns(x),
         Op::aesimc => crypto::inverse_mix_columns(x),
 
@@ -229,6 +239,7 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         | Op::fence
         | Op::fpstat
         | Op::set_fpstat
+        | Op::undo_fcmp
         | Op::or_fpstat
         | Op::set_fpmode
         | Op::vhelper

@@ -10,6 +10,7 @@ mod crypto;
 mod eval;
 mod flags;
 mod float;
+mod hash;
 mod int;
 mod lanes;
 mod memory;

@@ -3,7 +3,7 @@
 use super::eval::value;
 use super::memory::{Fault, Memory};
 use super::{Packed, int, low, signed, width};
-use crate::{Addr, ExitKind, Inst, MemOp, Op, Region, RmwOp};
+use crate::{Addr, ExitKind, Inst, MemOp, Op, Region, RmwOp, Type};
 
 /// Byte offsets in the state's header that ops without a slot refer to.
 pub mod layout {
@@ -115,6 +115,13 @@ impl Run<'_> {
             Op::fpstat => self.read(layout::FPSTAT, 4),
             Op::set_fpstat => {
                 self.write(layout::FPSTAT, 4, self.arg(i, 0));
+                0
+            }
+            Op::undo_fcmp => {
+                let t = self.r.insts[usize::from(i.args[1])].ty;
+                if [1, 2].iter().any(|&n| is_nan(t, self.arg(i, n))) {
+                    self.write(layout::FPSTAT, 4, self.arg(i, 0));
+                }
                 0
             }
             Op::or_fpstat => {
@@ -279,4 +286,13 @@ fn combine(op: RmwOp, old: u128, v: u128, bits: u32) -> u128 {
         RmwOp::Umin => old.min(v),
         RmwOp::Umax => old.max(v),
     }
+}
+
+fn is_nan(t: Type, bits: u128) -> bool {
+    let (infinite, sign) = match t {
+        Type::F16 => (0x7c00, 15),
+        Type::F32 => (0x7f80_0000, 31),
+        _ => (0x7ff0_0000_0000_0000, 63),
+    };
+    bits & ((1 << sign) - 1) > infinite
 }

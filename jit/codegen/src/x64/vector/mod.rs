@@ -1,6 +1,7 @@
 //! 128-bit vectors on AVX2.
 
 mod float;
+mod hash;
 mod lanes;
 mod permute;
 mod shift;
@@ -82,6 +83,8 @@ fn simple(i: &Inst) -> Option<u32> {
         Op::vurhadd => by_lane(l, [0x11e0, 0x11e3, 0, 0]),
         Op::aesenclast => Some(0x21dd),
         Op::aesdeclast => Some(0x21df),
+        Op::aesenc => Some(0x21dc),
+        Op::aesdec => Some(0x21de),
         _ => None,
     }
 }
@@ -224,11 +227,11 @@ impl Compiler<'_> {
                 });
             }
             Op::aesmc => {
-                // InvMixColumns three times is MixColumns: its order is four.
+                // A round backwards without its columns, and one forwards with them.
                 self.vec1(id, i, |c, d, x| {
-                    c.a.vex(0x21db, d, 0, Rm::R(x));
-                    c.a.vex(0x21db, d, 0, Rm::R(d));
-                    c.a.vex(0x21db, d, 0, Rm::R(d));
+                    c.vector_constant(XT, 0);
+                    c.a.vex(0x21df, d, x, Rm::R(XT));
+                    c.a.vex(0x21dc, d, d, Rm::R(XT));
                 });
             }
             Op::aesimc => self.vec1(id, i, |c, d, x| c.a.vex(0x21db, d, 0, Rm::R(x))),
@@ -236,7 +239,8 @@ impl Compiler<'_> {
                 self.vec2(id, i, |c, d, x, y| c.a.vex_imm(0x3144, d, x, Rm::R(y), 0))
             }
             _ => {
-                return self.permute(id, i)
+                return self.hash_op(id, i)
+                    || self.permute(id, i)
                     || self.shift_op(id, i)
                     || self.lane_op(id, i)
                     || self.vec_float(id, i);
