@@ -100,6 +100,10 @@ impl Process for Task {
         host::tid() as u64
     }
 
+    fn tid_address(&self) -> u64 {
+        self.clear_tid
+    }
+
     fn set_robust_list(&mut self, head: u64, len: u64) -> SysResult<u64> {
         let done = raw::set_robust_list(head, len)?;
         self.robust = head;

@@ -213,6 +213,10 @@ pub(crate) fn prctl(
             seccomp::set(cx, args[0], args[1])
         }
         Some(PrctlHow::Seccomp) => Ok(seccomp::mode(cx)),
+        Some(PrctlHow::TidAddress) => {
+            cx.mem().write(args[0], &cx.process.tid_address())?;
+            Ok(0)
+        }
         Some(PrctlHow::Zero) => Ok(0),
         Some(PrctlHow::Refuse(_)) | None => {
             stats::missed(stats::Kind::Prctl, op.0);

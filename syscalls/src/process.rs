@@ -200,6 +200,10 @@ pub trait Process {
     ) -> SysResult<()>;
     /// set_tid_address(2): the address cleared and woken at thread exit. Returns the thread id.
     fn set_tid_address(&mut self, addr: u64) -> u64;
+    /// What [`Process::set_tid_address`] or clone(2) set; 0 for nothing.
+    fn tid_address(&self) -> u64 {
+        0
+    }
     /// set_robust_list(2). The default hands the list to the host kernel, whose layout it shares.
     fn set_robust_list(&mut self, head: u64, len: u64) -> SysResult<u64> {
         crate::host::forward(libc::SYS_set_robust_list, &[head, len, 0, 0, 0, 0])

@@ -7,6 +7,8 @@ pub enum PrctlHow {
     Forward,
     /// By the runner, which knows the guest processor.
     Processor,
+    /// Of the guest thread, which the runner remembers.
+    TidAddress,
     /// Here: filters see the guest's numbers.
     Seccomp,
     /// Answered with 0: the state the guest starts in.
@@ -73,7 +75,7 @@ prctls! {
     37 PR_GET_CHILD_SUBREAPER Forward;
     38 PR_SET_NO_NEW_PRIVS Forward;
     39 PR_GET_NO_NEW_PRIVS Forward;
-    40 PR_GET_TID_ADDRESS Refuse("answered for the runner's thread");
+    40 PR_GET_TID_ADDRESS TidAddress;
     41 PR_SET_THP_DISABLE Forward;
     42 PR_GET_THP_DISABLE Forward;
     43 PR_MPX_ENABLE_MANAGEMENT Refuse("removed in Linux 5.4");
