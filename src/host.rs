@@ -12,6 +12,50 @@ mod x86_64 {
         &mut regs[libc::REG_RIP as usize]
     }
 
+    /// The registers of a stopped thread (ptrace(2)).
+    pub(crate) type Stopped = libc::user_regs_struct;
+
+    /// Where a stopped thread is.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Place {
+        /// Instruction pointer.
+        pub(crate) pc: u64,
+        /// Stack pointer.
+        pub(crate) stack: u64,
+        /// Thread pointer.
+        pub(crate) thread: u64,
+        /// The call it is in.
+        pub(crate) call: Option<u64>,
+        /// Its result so far.
+        pub(crate) result: i64,
+    }
+
+    /// Reads the registers of a stopped thread.
+    pub(crate) fn place(r: &Stopped) -> Place {
+        Place {
+            pc: r.rip,
+            stack: r.rsp,
+            thread: r.fs_base,
+            call: (r.orig_rax as i64 >= 0).then_some(r.orig_rax),
+            result: r.rax as i64,
+        }
+    }
+
+    /// Makes a stopped thread leave the call it is in and go on elsewhere.
+    pub(crate) fn leave_call(r: &mut Stopped, pc: u64) {
+        r.rip = pc;
+        r.orig_rax = u64::MAX;
+        r.rax = 0;
+    }
+
+    /// The calling thread's thread pointer.
+    pub(crate) fn own_thread_pointer() -> u64 {
+        let at;
+        // SAFETY: the ABI has the thread pointer point to itself.
+        unsafe { std::arch::asm!("mov {}, fs:0", out(reg) at, options(nostack, readonly)) };
+        at
+    }
+
     // Returns from a signal handler: the kernel wants the address with every action.
     std::arch::global_asm!(
         ".pushsection .text.remu_restore,\"ax\",@progbits",
@@ -27,4 +71,4 @@ mod x86_64 {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Registers, pc};
+pub(crate) use x86_64::{Place, Registers, Stopped, leave_call, own_thread_pointer, pc, place};

@@ -16,6 +16,7 @@ mod signal;
 mod start;
 mod sysroot;
 mod task;
+mod trace;
 
 pub use start::main;
 

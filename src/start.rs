@@ -17,6 +17,7 @@ use crate::mm::{AddressSpace, PAGE};
 use crate::signal::{Actions, host};
 use crate::sysroot::Sysroot;
 use crate::task::{self, Config, Limits, Resolved, Shared, Task};
+use crate::trace::{EXEC_FLAG, Kick};
 use crate::{logging, report};
 
 /// Exit status of a mistake on the command line or of the runner's own.
@@ -224,7 +225,13 @@ fn run(
         limits: Limits::default(),
     });
     drop(found.file);
-    first_thread(Task::first(shared, cpu, mask, limits))
+    let task = Task::first(shared, cpu, mask, limits);
+    if auxv.flags & EXEC_FLAG != 0 {
+        task.signals.state.trace.begin(true, Kick::Exec);
+        task.signals.state.trace.set_number(abi.number("execve").unwrap_or(0));
+        task.signals.state.request();
+    }
+    first_thread(task)
 }
 
 /// Runs the first guest thread on this one.

@@ -7,7 +7,10 @@ use remu_syscalls::{Errno, GuestMemory, SysResult};
 
 use crate::loader::random_bytes;
 
-use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
+use super::{
+    Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
+    get, set, set_fp,
+};
 
 /// `fault_address`, then x0 to x30, sp, pc, pstate.
 const CONTEXT: usize = SIGINFO + MCONTEXT;
@@ -66,6 +69,10 @@ pub(super) static OS: GuestOs = GuestOs {
     hwprobe: |_, _| None,
     push_frame,
     pop_frame,
+    get_registers,
+    set_registers,
+    has_call_number: true,
+    steps: true,
 };
 
 /// Names of the bits of `AT_HWCAP` and `AT_HWCAP2` in `/proc/cpuinfo` (`arch/arm64/kernel/cpuinfo.c`);
@@ -201,6 +208,24 @@ fn mode(fpcr: u32) -> u32 {
     rounding | flush << 3 | flush << 4 | flush_half << 5
 }
 
+/// `FPSR` and `FPCR`.
+fn status_and_control(cpu: &Cpu, desc: &StateDesc) -> (u32, u32) {
+    let qc = desc.reg("qc").map_or(0, |r| u32::from(get(cpu, r.slot) != 0) << 27);
+    let control = desc.reg("fpcr").map_or(0, |r| get(cpu, r.slot) as u32);
+    (fpsr(cpu.header().fpstat) | qc, control)
+}
+
+fn set_status_and_control(cpu: &mut Cpu, desc: &StateDesc, status: u32, control: u32) {
+    if let Some(r) = desc.reg("qc") {
+        set(cpu, r.slot, u64::from(status >> 27 & 1));
+    }
+    let control = control & FPCR_MASK;
+    if let Some(r) = desc.reg("fpcr") {
+        set(cpu, r.slot, u64::from(control));
+    }
+    set_fp(cpu, sticky(status), Some(mode(control)));
+}
+
 fn push_frame(cpu: &mut Cpu, regs: &Regs, frame: &Frame) -> SysResult<()> {
     let desc = regs.desc;
     let mut b = Bytes::zeroed(SIZE);
@@ -216,9 +241,9 @@ fn push_frame(cpu: &mut Cpu, regs: &Regs, frame: &Frame) -> SysResult<()> {
     let mut at = RECORDS;
     b.put32(at, FPSIMD_MAGIC);
     b.put32(at + 4, FPSIMD_SIZE as u32);
-    let qc = desc.reg("qc").map_or(0, |r| u32::from(get(cpu, r.slot) != 0) << 27);
-    b.put32(at + 8, fpsr(cpu.header().fpstat) | qc);
-    b.put32(at + 12, desc.reg("fpcr").map_or(0, |r| get(cpu, r.slot) as u32));
+    let (status, control) = status_and_control(cpu, desc);
+    b.put32(at + 8, status);
+    b.put32(at + 12, control);
     for n in 0..32 {
         let value = v(desc, n).map_or(0, |s| cpu.get(s));
         b.put(at + 16 + n * 16, &value.to_le_bytes());
@@ -266,15 +291,7 @@ fn pop_frame(cpu: &mut Cpu, regs: &Regs) -> SysResult<Returned> {
     set(cpu, regs.stack, b.get64(SP));
     cpu.set_pc(b.get64(PC));
     set_nzcv(cpu, regs, b.get64(PSTATE));
-    let status = b.get32(fpsimd + 8);
-    if let Some(r) = desc.reg("qc") {
-        set(cpu, r.slot, u64::from(status >> 27 & 1));
-    }
-    let control = b.get32(fpsimd + 12) & FPCR_MASK;
-    if let Some(r) = desc.reg("fpcr") {
-        set(cpu, r.slot, u64::from(control));
-    }
-    set_fp(cpu, sticky(status), Some(mode(control)));
+    set_status_and_control(cpu, desc, b.get32(fpsimd + 8), b.get32(fpsimd + 12));
     for n in 0..32 {
         if let Some(s) = v(desc, n) {
             cpu.set(s, u128::from_le_bytes(b.array(fpsimd + 16 + n * 16)));
@@ -297,6 +314,74 @@ fn find_record(b: &Bytes, magic: u32, size: usize) -> SysResult<usize> {
         at += s;
     }
     Err(Errno::EFAULT)
+}
+
+const NT_ARM_TLS: u64 = 0x401;
+const NT_ARM_HW_BREAK: u64 = 0x402;
+const NT_ARM_HW_WATCH: u64 = 0x403;
+const NT_ARM_PAC_MASK: u64 = 0x406;
+/// The bits of a signed address that hold its code, of data and of code.
+const PAC_MASK: u64 = 0x7f << 48;
+/// `dbg_info` of a debug architecture of version 8 without breakpoint or watchpoint registers.
+const NO_DEBUG_REGISTERS: u32 = 6 << 8;
+/// `struct user_hwdebug_state`.
+const HWDEBUG_SIZE: usize = 8 + 16 * 16;
+
+/// `struct user_pt_regs`, `struct user_fpsimd_state` and what is only this processor's.
+fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<Vec<u8>> {
+    let desc = regs.desc;
+    match kind {
+        NT_PRSTATUS => {
+            let mut b = Bytes::zeroed(34 * 8);
+            (0..31).for_each(|n| b.put64(n * 8, x(desc, n).map_or(0, |s| get(cpu, s))));
+            b.put64(31 * 8, get(cpu, regs.stack));
+            b.put64(32 * 8, cpu.pc());
+            b.put64(33 * 8, get_nzcv(cpu, regs));
+            Some(b.0)
+        }
+        NT_PRFPREG => {
+            let mut b = Bytes::zeroed(32 * 16 + 16);
+            for n in 0..32 {
+                b.put(n * 16, &v(desc, n).map_or(0, |s| cpu.get(s)).to_le_bytes());
+            }
+            let (status, control) = status_and_control(cpu, desc);
+            b.put32(32 * 16, status);
+            b.put32(32 * 16 + 4, control);
+            Some(b.0)
+        }
+        NT_ARM_PAC_MASK => Some([PAC_MASK.to_le_bytes(), PAC_MASK.to_le_bytes()].concat()),
+        NT_ARM_TLS => Some(get(cpu, regs.tls).to_le_bytes().to_vec()),
+        NT_ARM_HW_BREAK | NT_ARM_HW_WATCH => {
+            let mut b = Bytes::zeroed(HWDEBUG_SIZE);
+            b.put32(0, NO_DEBUG_REGISTERS);
+            Some(b.0)
+        }
+        _ => None,
+    }
+}
+
+fn set_registers(cpu: &mut Cpu, regs: &Regs, kind: u64, bytes: &[u8]) -> Option<()> {
+    let desc = regs.desc;
+    let b = Bytes(bytes.to_vec());
+    match kind {
+        NT_PRSTATUS if bytes.len() == 34 * 8 => {
+            for n in 0..31 {
+                set(cpu, x(desc, n)?, b.get64(n * 8));
+            }
+            set(cpu, regs.stack, b.get64(31 * 8));
+            cpu.set_pc(b.get64(32 * 8));
+            set_nzcv(cpu, regs, b.get64(33 * 8));
+        }
+        NT_PRFPREG if bytes.len() == 32 * 16 + 16 => {
+            for n in 0..32 {
+                cpu.set(v(desc, n)?, u128::from_le_bytes(b.array(n * 16)));
+            }
+            set_status_and_control(cpu, desc, b.get32(32 * 16), b.get32(32 * 16 + 4));
+        }
+        NT_ARM_TLS if bytes.len() == 8 => set(cpu, regs.tls, b.get64(0)),
+        _ => return None,
+    }
+    Some(())
 }
 
 #[cfg(test)]

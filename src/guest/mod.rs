@@ -112,6 +112,15 @@ pub(crate) struct GuestOs {
     pub push_frame: fn(&mut Cpu, &Regs, &Frame) -> SysResult<()>,
     /// Reads the frame at the stack pointer back.
     pub pop_frame: fn(&mut Cpu, &Regs) -> SysResult<Returned>,
+    /// A register set for a debugger, by its note type (`PTRACE_GETREGSET`); `None` for one that the
+    /// processor does not have.
+    pub get_registers: fn(&Cpu, &Regs, kind: u64) -> Option<Vec<u8>>,
+    /// Sets all of one (`PTRACE_SETREGSET`).
+    pub set_registers: fn(&mut Cpu, &Regs, kind: u64, &[u8]) -> Option<()>,
+    /// The number of a call is a register set of its own (`NT_ARM_SYSTEM_CALL`).
+    pub has_call_number: bool,
+    /// The kernel single-steps.
+    pub steps: bool,
 }
 
 /// The row of a guest.
@@ -210,6 +219,10 @@ impl Bytes {
         }
     }
 }
+
+/// The register sets that every processor has (`linux/elf.h`).
+const NT_PRSTATUS: u64 = 1;
+const NT_PRFPREG: u64 = 2;
 
 /// Offset of `uc_mcontext` in `ucontext` (`asm-generic/ucontext.h`, 16-byte aligned context).
 const MCONTEXT: usize = 176;

@@ -6,7 +6,10 @@ use remu_isa::ir::Slot;
 use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{GuestMemory, SysResult};
 
-use super::{Bytes, Frame, GuestOs, MCONTEXT, RegNames, Regs, Returned, SIGINFO, get, set, set_fp};
+use super::{
+    Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
+    get, set, set_fp,
+};
 
 /// `sc_regs`: pc and x1 to x31.
 const REGS: usize = SIGINFO + MCONTEXT;
@@ -62,6 +65,10 @@ pub(super) static OS: GuestOs = GuestOs {
     hwprobe,
     push_frame,
     pop_frame,
+    get_registers,
+    set_registers,
+    has_call_number: false,
+    steps: false,
 };
 
 const PR_RISCV_SET_ICACHE_FLUSH_CTX: u64 = 71;
@@ -197,14 +204,60 @@ fn pop_frame(cpu: &mut Cpu, regs: &Regs) -> SysResult<Returned> {
             set(cpu, s, b.get64(FP + n * 8));
         }
     }
-    let fcsr = b.get32(FP + 32 * 8);
+    set_fcsr(cpu, desc, b.get32(FP + 32 * 8));
+    Ok(b.returned(SIGINFO))
+}
+
+fn set_fcsr(cpu: &mut Cpu, desc: &StateDesc, fcsr: u32) {
+    let mode = fcsr >> 5 & 7;
     if let Some(r) = desc.reg("frm") {
-        set(cpu, r.slot, u64::from(fcsr >> 5 & 7));
+        set(cpu, r.slot, u64::from(mode));
     }
     // An invalid rounding mode makes instructions that use it illegal; the host keeps a valid one.
-    let mode = fcsr >> 5 & 7;
     set_fp(cpu, sticky(fcsr), Some(if mode < 5 { mode + 1 } else { 1 }));
-    Ok(b.returned(SIGINFO))
+}
+
+/// `struct user_regs_struct`, `struct __riscv_d_ext_state`.
+fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<Vec<u8>> {
+    let desc = regs.desc;
+    let value = |s: Option<Slot>| s.map_or(0, |s| get(cpu, s));
+    match kind {
+        NT_PRSTATUS => {
+            let mut b = Bytes::zeroed(32 * 8);
+            b.put64(0, cpu.pc());
+            (1..32).for_each(|n| b.put64(n * 8, value(x(desc, n))));
+            Some(b.0)
+        }
+        NT_PRFPREG => {
+            let mut b = Bytes::zeroed(33 * 8);
+            (0..32).for_each(|n| b.put64(n * 8, value(f(desc, n))));
+            let frm = value(desc.reg("frm").map(|r| r.slot)) as u32;
+            b.put32(32 * 8, frm << 5 | fflags(cpu.header().fpstat));
+            Some(b.0)
+        }
+        _ => None,
+    }
+}
+
+fn set_registers(cpu: &mut Cpu, regs: &Regs, kind: u64, bytes: &[u8]) -> Option<()> {
+    let desc = regs.desc;
+    let b = Bytes(bytes.to_vec());
+    match kind {
+        NT_PRSTATUS if bytes.len() == 32 * 8 => {
+            cpu.set_pc(b.get64(0) & !1);
+            for n in 1..32 {
+                set(cpu, x(desc, n)?, b.get64(n * 8));
+            }
+        }
+        NT_PRFPREG if bytes.len() == 33 * 8 => {
+            for n in 0..32 {
+                set(cpu, f(desc, n)?, b.get64(n * 8));
+            }
+            set_fcsr(cpu, desc, b.get32(32 * 8));
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 #[cfg(test)]

@@ -119,6 +119,12 @@ impl AddressSpace {
         Some(Module { start, end: m.end.min(area.end), offset, ..m })
     }
 
+    /// Somebody else wrote here past the page tables: it is no longer what its file holds.
+    pub fn written(&self, start: u64, end: u64) {
+        let end = page_up(end).unwrap_or(u64::MAX);
+        self.write().modules.remove(page_down(start), end);
+    }
+
     /// mmap(2).
     pub fn mmap(&self, a: MmapArgs) -> SysResult<(u64, Stale)> {
         let len = page_up(a.len).filter(|&l| l != 0).ok_or(if a.len == 0 {

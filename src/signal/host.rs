@@ -14,7 +14,8 @@ use remu_engine::{Cpu, Engine};
 use remu_isa::Header;
 use remu_syscalls::{Errno, SysResult, fault_fixup, signal_fixup};
 
-use crate::host::{Registers, pc};
+use crate::host::{Registers, own_thread_pointer, pc};
+use crate::trace::{Block, CODE_STOP, Heard};
 
 /// Signals that report faults of the processor. The runner keeps them for itself: they are never
 /// blocked on the host and always have its handler.
@@ -67,6 +68,8 @@ pub(crate) struct State {
     /// Non-zero while a signal waits; what interruptible calls test.
     flag: AtomicU32,
     exit_request: AtomicPtr<AtomicU32>,
+    /// The translator that runs, where it is not the process's.
+    engine: AtomicPtr<Engine>,
     /// The one asynchronous signal taken from the kernel.
     slot: Slot,
     /// Fault signals sent by somebody: these are not blocked on the host, so each has its slot.
@@ -74,6 +77,8 @@ pub(crate) struct State {
     fault_signal: AtomicI32,
     fault_code: AtomicI32,
     fault_address: AtomicU64,
+    /// What the thread shares with its tracer.
+    pub(crate) trace: Block,
 }
 
 // SAFETY: a slot's bytes are written only while its number is 0 and read only while it is not, both
@@ -97,7 +102,7 @@ pub(crate) fn set_engine(engine: &'static Engine) {
 impl State {
     /// A state for the thread that runs `cpu`.
     pub(crate) fn new(cpu: &Cpu) -> Box<State> {
-        let state = Box::<State>::default();
+        let state = Box::new(State { trace: Block::new(cpu), ..State::default() });
         let request: *const AtomicU32 = &raw const cpu.header().exit_request;
         state.exit_request.store(request.cast_mut(), Ordering::Release);
         state
@@ -140,8 +145,8 @@ impl State {
 
     /// The asynchronous signal that waits, if any.
     pub(crate) fn taken(&self) -> Option<i32> {
-        let n = self.slot.signal.load(Ordering::Acquire) as i32;
-        (n != 0).then_some(n)
+        let numbers = [&self.slot.signal, &self.trace.noted];
+        numbers.into_iter().map(|n| n.load(Ordering::Acquire) as i32).find(|&n| n != 0)
     }
 
     /// Fault signals that were sent and wait, as a set.
@@ -162,7 +167,7 @@ impl State {
                 return Some((n, info));
             }
         }
-        None
+        self.trace.take_noted(set)
     }
 
     /// Forgets everything, as a new process has no pending signal.
@@ -170,6 +175,35 @@ impl State {
         self.begin(header);
         self.take(u64::MAX);
         while self.take(u64::MAX).is_some() {}
+    }
+
+    /// Runs `run` on another processor of the same thread, whose translator faults and requests
+    /// concern meanwhile.
+    pub(crate) fn with_engine<R>(
+        &self,
+        engine: &Engine,
+        cpu: &mut Cpu,
+        run: impl FnOnce(&mut Cpu) -> R,
+    ) -> R {
+        let request: *const AtomicU32 = &raw const cpu.header().exit_request;
+        let old = self.exit_request.swap(request.cast_mut(), Ordering::AcqRel);
+        self.engine.store(std::ptr::from_ref(engine).cast_mut(), Ordering::Release);
+        if self.waiting() {
+            self.request();
+        }
+        let done = run(cpu);
+        self.engine.store(std::ptr::null_mut(), Ordering::Release);
+        self.exit_request.store(old, Ordering::Release);
+        if self.waiting() {
+            self.request();
+        }
+        cpu.header().exit_request.fetch_and(!REQUEST_SIGNAL, Ordering::AcqRel);
+        done
+    }
+
+    /// True when translated code has just faulted.
+    pub(crate) fn has_fault(&self) -> bool {
+        self.fault_signal.load(Ordering::Acquire) != 0
     }
 
     /// Host signal, `si_code` and address of the fault that just ended translated code.
@@ -221,8 +255,10 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
     if fault.is_some() && code > 0 {
         // SAFETY: si_addr is meaningful for these signals.
         let addr = unsafe { (*info).si_addr() } as u64;
-        // SAFETY: ENGINE is null or a leaked engine.
-        if let Some(engine) = unsafe { ENGINE.load(Ordering::Acquire).as_ref() }
+        let own = state.map(|s| s.engine.load(Ordering::Acquire)).filter(|e| !e.is_null());
+        let engine = own.unwrap_or_else(|| ENGINE.load(Ordering::Acquire));
+        // SAFETY: ENGINE is null or a leaked engine; the thread's own is there while it runs.
+        if let Some(engine) = unsafe { engine.as_ref() }
             // SAFETY: this is the handler of the interrupted thread, with its context.
             && unsafe { engine.on_fault(regs, addr) }
         {
@@ -239,6 +275,25 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
             None => reset(signal),
         }
         return;
+    }
+    if signal == libc::SIGTRAP
+        && code <= CODE_STOP
+        && let Some(state) = state
+    {
+        match state.trace.hear(code) {
+            Heard::Signal => {}
+            Heard::Alone => return,
+            heard => {
+                if let Some(to) = signal_fixup(*pc(regs) as usize) {
+                    *pc(regs) = to as i64;
+                }
+                state.request();
+                if heard == Heard::Noted {
+                    block_all(context);
+                }
+                return;
+            }
+        }
     }
     if let Some(to) = signal_fixup(*pc(regs) as usize) {
         *pc(regs) = to as i64;
@@ -360,12 +415,43 @@ pub(crate) fn pending() -> u64 {
     set
 }
 
+/// Sends the calling thread the `SIGTRAP` by which it stops for its tracer.
+pub(crate) fn stop_for_tracer(code: i32, value: u64) {
+    let mut info: Info = [0; 128];
+    info[0..4].copy_from_slice(&libc::SIGTRAP.to_le_bytes());
+    info[8..12].copy_from_slice(&code.to_le_bytes());
+    info[16..20].copy_from_slice(&pid().to_le_bytes());
+    info[24..32].copy_from_slice(&value.to_le_bytes());
+    let at = info.as_ptr() as u64;
+    let args = [pid() as u64, tid() as u64, libc::SIGTRAP as u64, at, 0, 0];
+    // To itself a thread may send anything.
+    let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Sends the calling thread a signal.
+pub(crate) fn send_own(signal: i32) {
+    let _ = call(libc::SYS_tgkill, [pid() as u64, tid() as u64, signal as u64, 0, 0, 0]);
+}
+
+/// Where the calling thread keeps the address of its state, as a distance from its thread pointer:
+/// the same in every process of this program file.
+pub(crate) fn current_offset() -> u64 {
+    let at = CURRENT.with(|c| std::ptr::from_ref(c) as u64);
+    at.wrapping_sub(own_thread_pointer())
+}
+
+/// Distance from a state to its part for tracers.
+pub(crate) const TRACE: u64 = std::mem::offset_of!(State, trace) as u64;
+
 /// Ends the process by a signal as if the runner had never handled it.
 pub(crate) fn die(signal: i32) -> ! {
+    // SAFETY: CURRENT is null or set by `enter`, whose contract keeps the state alive.
+    if let Some(state) = unsafe { CURRENT.get().as_ref() } {
+        state.trace.passed.store(signal as u32, Ordering::Release);
+    }
     leave();
     reset(signal);
-    let args = [pid() as u64, tid() as u64, signal as u64, 0, 0, 0];
-    let _ = call(libc::SYS_tgkill, args);
+    send_own(signal);
     set_mask(!bit(signal));
     // The first process of a namespace does not die of signals it sends itself.
     exit_group(128 + signal)
@@ -374,7 +460,11 @@ pub(crate) fn die(signal: i32) -> ! {
 /// Sends the calling thread a signal whose default action stops it.
 pub(crate) fn stop(signal: i32) {
     reset(signal);
-    let _ = call(libc::SYS_tgkill, [pid() as u64, tid() as u64, signal as u64, 0, 0, 0]);
+    // SAFETY: CURRENT is null or set by `enter`, whose contract keeps the state alive.
+    if let Some(state) = unsafe { CURRENT.get().as_ref() } {
+        state.trace.passed.store(signal as u32, Ordering::Release);
+    }
+    send_own(signal);
     let old = set_mask(!bit(signal));
     set_mask(old);
 }

@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use remu_engine::Cpu;
 use remu_syscalls::{AltStack, Errno, SigAction, SysResult};
 
-use crate::guest::{Frame, GuestOs, Regs, get};
+use crate::guest::{Frame, GuestOs, Regs, get, set};
+use crate::trace::{Kick, kind, mode};
 use host::{FAULT_BITS, FAULTS, Info, State, bit};
 
 /// Signals are numbered 1 to 64.
@@ -295,7 +296,13 @@ impl Signals {
     /// Delivers what waits. Returns with the host mask set so that the next signal can come.
     pub(crate) fn deliver(&mut self, t: &mut Target<'_>) -> Delivery {
         self.state.begin(t.cpu.header());
+        if self.state.trace.traced() {
+            self.asked_stop(t);
+        }
         while let Some((signal, info)) = self.next() {
+            let Some((signal, info)) = self.state.trace.show(signal, &info, self.mask) else {
+                continue;
+            };
             let done = self.one(t, signal, &info, false);
             if done != Delivery::Continue {
                 return done;
@@ -306,6 +313,27 @@ impl Signals {
         }
         self.apply_mask();
         Delivery::Continue
+    }
+
+    /// Makes the stop that the thread owes its tracer.
+    #[cold]
+    fn asked_stop(&mut self, t: &mut Target<'_>) {
+        let trace = &self.state.trace;
+        match trace.take_kick() {
+            None => {}
+            Some(Kick::Start) => trace.stop_and_send(kind::START, 0, self.mask),
+            Some(Kick::Interrupt) => trace.stop_and_send(kind::INTERRUPT, 0, self.mask),
+            Some(Kick::Exec) => {
+                let signal = trace.stop(kind::EXEC, 0, self.mask).unwrap_or(0);
+                set(t.cpu, t.regs.result, 0);
+                if trace.mode() & mode::CALLS != 0 {
+                    trace.stop_and_send(kind::EXIT, 0, self.mask);
+                }
+                if signal != 0 {
+                    host::send_own(signal as i32);
+                }
+            }
+        }
     }
 
     /// The asynchronous signal, or a sent fault signal that is not blocked.
@@ -348,11 +376,16 @@ impl Signals {
     }
 
     fn force(&mut self, t: &mut Target<'_>, signal: i32, info: &Info) -> Delivery {
+        let (signal, info) = match self.state.trace.show(signal, info, self.mask) {
+            None => return Delivery::Continue,
+            Some((same, info)) if same == signal => (same, info),
+            Some((other, info)) => return self.one(t, other, &info, false),
+        };
         let action = t.actions.get(signal);
         if self.mask & bit(signal) != 0 || action.handler <= IGNORE {
             return Delivery::Die(signal);
         }
-        let done = self.one(t, signal, info, true);
+        let done = self.one(t, signal, &info, true);
         if done == Delivery::Continue && self.state.taken().is_none() {
             self.apply_mask();
         }
@@ -413,6 +446,10 @@ impl Signals {
         }
         if flags & libc::SA_RESETHAND != 0 && t.actions.get(signal) == action {
             let _ = t.actions.set(signal, Some(SigAction { handler: DEFAULT, ..action }));
+        }
+        if self.state.trace.mode() & mode::STEP != 0 {
+            // The first instruction of the handler is where the step leads.
+            self.state.trace.stop_and_send(kind::STEP, 0, self.mask);
         }
         Delivery::Continue
     }

@@ -9,6 +9,7 @@ use super::raw::{self, CloneCall, Handshake};
 use super::{End, Shared, Task, exit};
 use crate::guest::set;
 use crate::signal::host;
+use crate::trace::{self, Kick};
 
 /// Host stack of a guest thread: the run loop and the translator use it, guest code does not.
 const HOST_STACK: usize = 1 << 20;
@@ -25,9 +26,10 @@ const PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
 const CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
 const CHILD_CLEARTID: u64 = libc::CLONE_CHILD_CLEARTID as u64;
 const PIDFD: u64 = libc::CLONE_PIDFD as u64;
-/// Nothing acts on these: history, or what only a tracer sees.
-const IGNORED: u64 =
-    (libc::CLONE_DETACHED | libc::CLONE_PTRACE | libc::CLONE_UNTRACED | libc::CLONE_IO) as u64;
+/// Nothing acts on these: history.
+const IGNORED: u64 = (libc::CLONE_DETACHED | libc::CLONE_IO) as u64;
+/// What the kernel does with the tracer of a thread that makes another.
+const TRACING: u64 = (libc::CLONE_PTRACE | libc::CLONE_UNTRACED) as u64;
 /// Flags that the runner itself carries out.
 const OWN: u64 = VM | THREAD | SETTLS | PARENT_SETTID | CHILD_SETTID | CHILD_CLEARTID | IGNORED;
 /// `CLONE_CLEAR_SIGHAND` (clone3 only).
@@ -68,12 +70,13 @@ impl Task {
     }
 
     fn new_thread(&mut self, a: &CloneArgs) -> SysResult<u64> {
-        let namespaces = a.flags & !(OWN | SIGHAND | FILES | FS | SYSVSEM | VFORK);
+        let namespaces = a.flags & !(OWN | SIGHAND | FILES | FS | SYSVSEM | VFORK | TRACING);
         if namespaces & !(libc::CLONE_NEWNS as u64) != 0 || a.set_tid.1 != 0 {
             return Err(Errno::EINVAL);
         }
         let mut task = self.sibling(self.shared.clone(), false).map_err(|_| Errno::EAGAIN)?;
         task.prepare(a);
+        task.begin_traced(self.traces_child(a));
         let a = *a;
         let ready = Arc::new(Handshake::default());
         let told = ready.clone();
@@ -106,6 +109,8 @@ impl Task {
         let space = shared.mm.hold();
         let actions = shared.actions.lock();
         let limits = shared.limits.lock();
+        let tracees = trace::hold();
+        let traced = self.traces_child(a);
         let pid = if plain {
             raw::fork()
         } else {
@@ -122,12 +127,13 @@ impl Task {
         let pid = match pid {
             Ok(0) => {
                 engine.in_child(&self.cpu);
+                tracees.in_child();
                 drop((space, actions, limits));
-                return self.in_forked_child(a);
+                return self.in_forked_child(a, traced);
             }
             other => other?,
         };
-        drop((limits, actions, space, engine));
+        drop((tracees, limits, actions, space, engine));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));
@@ -135,8 +141,9 @@ impl Task {
         Ok(pid)
     }
 
-    fn in_forked_child(&mut self, a: &CloneArgs) -> SysResult<u64> {
+    fn in_forked_child(&mut self, a: &CloneArgs, traced: bool) -> SysResult<u64> {
         self.signals.state.clear(self.cpu.header());
+        self.begin_traced(traced);
         self.shared.live.store(1, Ordering::Release);
         // The calling thread is the new process's first, whatever it was before.
         self.main = true;
@@ -149,6 +156,15 @@ impl Task {
         }
         self.write_tids(a);
         Ok(0)
+    }
+
+    /// A new thread or process stops before its first instruction if it has a tracer.
+    fn begin_traced(&self, traced: bool) {
+        let state = &self.signals.state;
+        state.trace.begin(traced, Kick::Start);
+        if traced {
+            state.request();
+        }
     }
 
     /// `CLONE_PARENT_SETTID` and `CLONE_CHILD_SETTID` as the child sees them.
@@ -169,6 +185,7 @@ impl Task {
         let shared: Arc<Shared> = Arc::new(self.shared.share_memory());
         let mut child = self.sibling(shared, true).map_err(|_| Errno::EAGAIN)?;
         child.prepare(a);
+        child.begin_traced(self.traces_child(a));
         // Nothing runs when a process that shares the memory of another ends: the caller's word
         // for joining is not the child's.
         child.clear_tid = 0;

@@ -6,6 +6,8 @@ mod exit;
 mod raw;
 mod run;
 mod services;
+mod step;
+mod traced;
 
 use std::ffi::CString;
 use std::sync::atomic::AtomicUsize;
@@ -122,6 +124,8 @@ pub(crate) struct Task {
     main: bool,
     /// What a failed or never-returning execve allocated; freed with the task.
     exec_scratch: Vec<Vec<CString>>,
+    /// Runs it instruction by instruction.
+    stepper: Option<Box<step::Stepper>>,
 }
 
 impl Task {
@@ -138,6 +142,7 @@ impl Task {
             seccomp,
             main: true,
             exec_scratch: Vec::new(),
+            stepper: None,
         }
     }
 
@@ -156,6 +161,7 @@ impl Task {
             seccomp,
             main: false,
             exec_scratch: Vec::new(),
+            stepper: None,
         })
     }
 

@@ -8,6 +8,7 @@ use remu_syscalls::{Outcome, dispatch};
 use super::Task;
 use crate::guest::{get, set};
 use crate::signal::{Delivery, SI_KERNEL};
+use crate::trace::{CHANGED, kind, mode};
 
 /// `si_code` values (sigaction(2)).
 const ILL_ILLOPC: i32 = 1;
@@ -36,9 +37,19 @@ impl Task {
             {
                 return End::Signal(signal);
             }
-            let kind = self.shared.engine.run(&mut self.cpu);
-            if let Some(end) = self.exit(kind) {
+            if CHANGED.any() {
+                self.written_by_tracer();
+            }
+            let steps = self.signals.state.trace.mode() & mode::STEP != 0;
+            let kind =
+                if steps { self.step() } else { Some(self.shared.engine.run(&mut self.cpu)) };
+            if let Some(kind) = kind
+                && let Some(end) = self.exit(kind)
+            {
                 return end;
+            }
+            if steps && matches!(kind, None | Some(ExitKind::Syscall)) {
+                self.signals.state.trace.stop_and_send(kind::STEP, 0, self.signals.mask());
             }
         }
     }
@@ -76,7 +87,21 @@ impl Task {
         let number = get(&self.cpu, regs.number);
         let args = regs.args.map(|r| get(&self.cpu, r));
         let abi = self.shared.abi;
-        match dispatch(self, abi, number, args) {
+        let trace = &self.signals.state.trace;
+        trace.in_call.store(1, Ordering::Relaxed);
+        let outcome = if trace.traced() {
+            self.traced_system_call(number)
+        } else {
+            let outcome = dispatch(self, abi, number, args);
+            // A tracer may have come meanwhile.
+            if self.signals.state.trace.traced() {
+                self.after_traced_call(outcome)
+            } else {
+                outcome
+            }
+        };
+        self.signals.state.trace.in_call.store(0, Ordering::Relaxed);
+        match outcome {
             Outcome::Return(value) => set(&mut self.cpu, regs.result, value),
             Outcome::Restart => {
                 self.cpu.set_pc(self.cpu.pc().wrapping_sub(self.shared.os.syscall_len));

@@ -12,6 +12,7 @@ use remu_syscalls::{
 use super::{Task, raw};
 use crate::guest::get;
 use crate::signal::{SI_KERNEL, host};
+use crate::trace;
 
 impl Process for Task {
     fn pending_flag(&self) -> &AtomicU32 {
@@ -192,6 +193,42 @@ impl Process for Task {
 
     fn hwprobe(&self, key: i64) -> Option<u64> {
         (self.shared.os.hwprobe)(self.shared.engine.isa(), key)
+    }
+
+    fn ptrace(&mut self, request: u64, tid: i32, addr: u64, data: u64) -> SysResult<u64> {
+        if !trace::is_for_self(request) {
+            return trace::perform(&self.shared, request, tid, addr, data);
+        }
+        let done = trace::forwarded(request, tid, addr, data)?;
+        self.signals.state.trace.traced_by_parent();
+        Ok(done)
+    }
+
+    fn waited(&mut self, id: i32, status: i32, keep: bool) -> Option<i32> {
+        trace::waited(id, status, keep)
+    }
+
+    fn untold_stop(&mut self, wanted: &dyn Fn(i32) -> bool, keep: bool) -> Option<(i32, i32)> {
+        trace::untold(wanted, keep)
+    }
+
+    fn is_tracer(&self) -> bool {
+        trace::traces()
+    }
+
+    fn wrote_memory(&mut self, process: i32, addr: u64, len: u64) {
+        trace::wrote(process, addr, len);
+    }
+
+    fn ask_tracer(&mut self, nr: u64, message: u32) -> Option<(u64, [u64; 6])> {
+        let trace = &self.signals.state.trace;
+        if !trace.has_option(trace::option::SECCOMP) {
+            return None;
+        }
+        trace.set_number(nr);
+        trace.stop_and_send(trace::kind::SECCOMP, message.into(), self.signals.mask());
+        let nr = self.call_number(nr);
+        Some((nr, self.shared.regs.args.map(|r| get(&self.cpu, r))))
     }
 
     fn seccomp(&self) -> &Seccomp {

@@ -117,6 +117,12 @@ fn filters_of_calls_see_the_guests_numbers() {
     check("seccomp", &[]);
 }
 
+#[test]
+fn guests_trace_guests() {
+    // Most of its processes end before they have anything to save.
+    run_twice("tracing", &[], |_, _| {});
+}
+
 /// `REMU_STORM_SECONDS=60` is the long form.
 #[test]
 fn storms_of_signals_processes_threads_and_code_lose_nothing() {

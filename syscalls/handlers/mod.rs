@@ -15,4 +15,5 @@ pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod system;
 pub(crate) mod time;
+pub(crate) mod trace;
 pub(crate) mod uring;

@@ -57,6 +57,16 @@ fn classify(path: &[u8]) -> Option<ProcFile> {
     })
 }
 
+/// The process whose memory a descriptor is (`/proc/pid/mem`).
+pub(crate) fn memory_of(fd: i32) -> Option<i32> {
+    let path = proc_path(fd)?;
+    let mut parts = path.split(|&b| b == b'/').rev();
+    if parts.next()? != b"mem" {
+        return None;
+    }
+    i32::try_from(number(parts.next()?)?).ok()
+}
+
 /// True for a folder that lists the descriptors of this process.
 pub(crate) fn lists_descriptors(fd: i32) -> bool {
     proc_path(fd).is_some_and(|p| matches!(own_entry(&p), Some((b"fd" | b"fdinfo", _))))

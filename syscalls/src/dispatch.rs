@@ -14,6 +14,16 @@ pub fn dispatch(process: &mut dyn Process, abi: &'static Abi, nr: u64, args: [u6
     if let Some(outcome) = seccomp::check(process, abi, nr, &args) {
         return outcome;
     }
+    unlimited(process, abi, nr, args)
+}
+
+/// The same for a call that no filter of the thread refuses.
+pub(crate) fn unlimited(
+    process: &mut dyn Process,
+    abi: &'static Abi,
+    nr: u64,
+    args: [u64; 6],
+) -> Outcome {
     let Some(call) = abi.call(nr) else {
         stats::missed(stats::Kind::Syscall, nr as u32);
         if process.strace_enabled() {

@@ -37,5 +37,5 @@ pub use errno::{Errno, SysResult};
 pub use matrix::{support_json, support_matrix, support_text};
 pub use memory::{GuestMemory, MAX_PLAIN, Plain};
 pub use process::{AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction};
-pub use raw::{blocking_syscall, fault_fixup, signal_fixup, syscall};
+pub use raw::{blocking_addresses, blocking_syscall, fault_fixup, signal_fixup, syscall};
 pub use seccomp::Seccomp;

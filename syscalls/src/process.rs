@@ -276,6 +276,39 @@ pub trait Process {
         0
     }
 
+    // ---- debuggers ----
+    /// ptrace(2), in the guest's numbering and layouts.
+    fn ptrace(&mut self, request: u64, tid: i32, addr: u64, data: u64) -> SysResult<u64> {
+        let _ = (request, tid, addr, data);
+        Err(Errno::ENOSYS)
+    }
+    /// The kernel has told of a change of a child or tracee: its wait status as the guest sees it, or
+    /// `None` for one that the guest does not see. `keep` leaves a stop to be told of again.
+    fn waited(&mut self, id: i32, status: i32, keep: bool) -> Option<i32> {
+        let _ = (id, keep);
+        Some(status)
+    }
+    /// A stop, as id and wait status, that the kernel does not tell of, of a tracee that `wanted`
+    /// accepts. `keep` leaves it to be told of again.
+    fn untold_stop(&mut self, wanted: &dyn Fn(i32) -> bool, keep: bool) -> Option<(i32, i32)> {
+        let _ = (wanted, keep);
+        None
+    }
+    /// True when this process traces another.
+    fn is_tracer(&self) -> bool {
+        false
+    }
+    /// The guest wrote the memory of another process by other means than ptrace(2).
+    fn wrote_memory(&mut self, process: i32, addr: u64, len: u64) {
+        let _ = (process, addr, len);
+    }
+    /// A filter wants the tracer asked about call `nr`: number and arguments to go on with, `None`
+    /// without a tracer that wants to know.
+    fn ask_tracer(&mut self, nr: u64, message: u32) -> Option<(u64, [u64; 6])> {
+        let _ = (nr, message);
+        None
+    }
+
     // ---- processor-specific ----
     /// prctl(2) operations of the guest processor (vector length, tagged addresses, pointer authentication); `None`: not
     /// one of this processor's, `EINVAL`.

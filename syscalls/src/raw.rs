@@ -166,6 +166,12 @@ pub fn signal_fixup(rip: usize) -> Option<usize> {
     (begin..end).contains(&rip).then_some((&raw const remu_blocking_interrupted) as usize)
 }
 
+/// Where a thread is right after the trap of [`blocking_syscall`], and where it must go on for the
+/// call to count as not made. Of a thread that a debugger stopped inside the call.
+pub fn blocking_addresses() -> (u64, u64) {
+    ((&raw const remu_blocking_end) as u64, (&raw const remu_blocking_interrupted) as u64)
+}
+
 /// One host system call by number, raw kernel result (negative error numbers).
 ///
 /// # Safety

@@ -190,16 +190,22 @@ pub(crate) fn has_action(action: u32) -> bool {
 #[inline]
 pub(crate) fn check(
     process: &mut dyn Process,
-    abi: &Abi,
+    abi: &'static Abi,
     nr: u64,
     args: &[u64; 6],
 ) -> Option<Outcome> {
     let seccomp = process.seccomp();
-    if seccomp.mode() == 0 { None } else { limited(process, abi, nr, args) }
+    if seccomp.mode() == 0 { None } else { limited(process, abi, nr, args, false) }
 }
 
 #[cold]
-fn limited(process: &mut dyn Process, abi: &Abi, nr: u64, args: &[u64; 6]) -> Option<Outcome> {
+fn limited(
+    process: &mut dyn Process,
+    abi: &'static Abi,
+    nr: u64,
+    args: &[u64; 6],
+    asked: bool,
+) -> Option<Outcome> {
     let pc = process.pc();
     let seccomp = process.seccomp();
     if seccomp.mode() == STRICT {
@@ -219,8 +225,16 @@ fn limited(process: &mut dyn Process, abi: &Abi, nr: u64, args: &[u64; 6]) -> Op
     match answer & ACTION {
         ALLOW | LOG => None,
         ERRNO => Some(Outcome::Return(Errno(low.min(MAX_ERRNO) as i32).to_raw())),
-        // No tracer is there to ask.
-        TRACE => Some(Outcome::Return(Errno::ENOSYS.to_raw())),
+        TRACE if asked => None,
+        TRACE => match process.ask_tracer(nr, low) {
+            None => Some(Outcome::Return(Errno::ENOSYS.to_raw())),
+            // The tracer has left the call out and set its result.
+            Some((nr, _)) if nr as i32 == -1 => Some(Outcome::Replaced),
+            Some((nr, args)) => match limited(process, abi, nr, &args, true) {
+                None => Some(crate::dispatch::unlimited(process, abi, nr, args)),
+                refused => refused,
+            },
+        },
         TRAP => Some(Outcome::Trap { errno: low as i32, nr: nr as u32 }),
         KILL_THREAD => Some(Outcome::DieThread(libc::SIGSYS)),
         _ => Some(Outcome::Die(libc::SIGSYS)),

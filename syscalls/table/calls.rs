@@ -14,7 +14,7 @@ syscalls! {
     readv (fd: Fd, iov: OutVec<n>, n: Size) -> Size = forward, blocking, uring(READV);
     writev (fd: Fd, iov: InVec<n>, n: Size) -> Size = forward, blocking, uring(WRITEV);
     pread64 (fd: Fd, buf: OutBuf<count>, count: Size, offset: Off) -> Size = forward, blocking, uring(READ);
-    pwrite64 (fd: Fd, buf: InBuf<count>, count: Size, offset: Off) -> Size = forward, blocking, uring(WRITE);
+    pwrite64 (fd: Fd, buf: InBuf<count>, count: Size, offset: Off) -> Size = handler(trace::pwrite64), blocking, uring(WRITE);
     preadv (fd: Fd, iov: OutVec<n>, n: Size, pos_l: Off, pos_h: Off) -> Size = forward, blocking, uring(READV);
     pwritev (fd: Fd, iov: InVec<n>, n: Size, pos_l: Off, pos_h: Off) -> Size = forward, blocking, uring(WRITEV);
     preadv2 (fd: Fd, iov: OutVec<n>, n: Size, pos_l: Off, pos_h: Off, flags: RwFlags) -> Size = forward, blocking, uring(READV);
@@ -195,7 +195,7 @@ syscalls! {
     migrate_pages (pid: Pid, bits: Size, from: In<Mask>, to: In<Mask>) -> Int = forward;
     move_pages (pid: Pid, count: Size, pages: Addr, nodes: Ints<count>, status: Out<Ints>, flags: Hex) -> Int = forward;
     process_vm_readv (pid: Pid, local: OutVec<ln>, ln: Size, remote: Addr, rn: Size, flags: Hex) -> Size = forward;
-    process_vm_writev (pid: Pid, local: InVec<ln>, ln: Size, remote: Addr, rn: Size, flags: Hex) -> Size = forward;
+    process_vm_writev (pid: Pid, local: InVec<ln>, ln: Size, remote: Addr, rn: Size, flags: Hex) -> Size = handler(trace::process_vm_writev);
     userfaultfd (flags: FdFlags) -> Fd = forward;
     membarrier (cmd: Membarrier, flags: Hex, cpu: Int) -> Int = forward;
 
@@ -273,8 +273,8 @@ syscalls! {
     execveat (dirfd: DirFd, path: PathRead, argv: Strings, envp: Addr, flags: AtFlags) -> Zero = handler(process::execveat);
     exit (status: Int) -> Never = handler(process::exit);
     exit_group (status: Int) -> Never = handler(process::exit_group);
-    wait4 (pid: Pid, status: Out<Int>, options: WaitFlags, usage: Out<Rusage>) -> Pid = forward, blocking;
-    waitid (kind: IdType, id: Pid, info: Out<Siginfo>, options: WaitFlags, usage: Out<Rusage>) -> Zero = forward, blocking, uring(WAITID);
+    wait4 (pid: Pid, status: Out<Int>, options: WaitFlags, usage: Out<Rusage>) -> Pid = handler(trace::wait4), blocking;
+    waitid (kind: IdType, id: Pid, info: Out<Siginfo>, options: WaitFlags, usage: Out<Rusage>) -> Zero = handler(trace::waitid), blocking, uring(WAITID);
     getpid () -> Pid = forward;
     getppid () -> Pid = forward;
     gettid () -> Pid = forward;
@@ -288,7 +288,7 @@ syscalls! {
     kcmp (pid1: Pid, pid2: Pid, kind: Int, idx1: Size, idx2: Size) -> Int = forward;
     prctl (op: PrctlOp, arg2: Hex, arg3: Hex, arg4: Hex, arg5: Hex) -> Int = handler(process::prctl);
     personality (persona: Hex) -> Int = forward;
-    ptrace (request: Int, pid: Pid, addr: Addr, data: Addr) -> Int = enosys("a tracer would see the host's registers");
+    ptrace (request: PtraceReq, pid: Pid, addr: Addr, data: Addr) -> Int = handler(trace::ptrace), note("of programs under the same runner; of others stops and memory only");
     seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("no user notification; binds the guest, not the runner");
     rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("restartable sequences; C libraries fall back");
     rseq_slice_yield () -> Int = enosys("restartable sequences; C libraries fall back");

@@ -255,6 +255,8 @@ kinds! {
     CloseRange(u32) None = |s, v, _| s.flags(names::CLOSE_RANGE, v);
     /// preadv2(2) flags.
     RwFlags(u32) None = |s, v, _| s.flags(names::RWF, v);
+    /// ptrace(2) request.
+    PtraceReq(u64) None = |s, v, _| s.choice(names::PTRACE, v);
     /// pidfd_open(2) flags.
     PidfdFlags(u32) None = |s, v, _| s.flags(names::PIDFD, v);
 }
