@@ -210,7 +210,7 @@ fn run(
     cpu.set_pc(program.start);
     set(&mut cpu, regs.stack, config.stack.pointer);
     host::set_engine(engine);
-    task::show_guest(&config.stack);
+    task::show_guest(&config.stack, Box::leak(config.exe.clone().into_boxed_c_str()));
     let actions = Actions::inherit().map_err(Failure::own)?;
     let shared = Arc::new(Shared {
         engine,

@@ -328,7 +328,7 @@ const NO_DEBUG_REGISTERS: u32 = 6 << 8;
 const HWDEBUG_SIZE: usize = 8 + 16 * 16;
 
 /// `struct user_pt_regs`, `struct user_fpsimd_state` and what is only this processor's.
-fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<Vec<u8>> {
+fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<(usize, Vec<u8>)> {
     let desc = regs.desc;
     match kind {
         NT_PRSTATUS => {
@@ -337,7 +337,7 @@ fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<Vec<u8>> {
             b.put64(31 * 8, get(cpu, regs.stack));
             b.put64(32 * 8, cpu.pc());
             b.put64(33 * 8, get_nzcv(cpu, regs));
-            Some(b.0)
+            Some((8, b.0))
         }
         NT_PRFPREG => {
             let mut b = Bytes::zeroed(32 * 16 + 16);
@@ -347,14 +347,14 @@ fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<Vec<u8>> {
             let (status, control) = status_and_control(cpu, desc);
             b.put32(32 * 16, status);
             b.put32(32 * 16 + 4, control);
-            Some(b.0)
+            Some((4, b.0))
         }
-        NT_ARM_PAC_MASK => Some([PAC_MASK.to_le_bytes(), PAC_MASK.to_le_bytes()].concat()),
-        NT_ARM_TLS => Some(get(cpu, regs.tls).to_le_bytes().to_vec()),
+        NT_ARM_PAC_MASK => Some((8, [PAC_MASK.to_le_bytes(), PAC_MASK.to_le_bytes()].concat())),
+        NT_ARM_TLS => Some((8, get(cpu, regs.tls).to_le_bytes().to_vec())),
         NT_ARM_HW_BREAK | NT_ARM_HW_WATCH => {
             let mut b = Bytes::zeroed(HWDEBUG_SIZE);
             b.put32(0, NO_DEBUG_REGISTERS);
-            Some(b.0)
+            Some((4, b.0))
         }
         _ => None,
     }

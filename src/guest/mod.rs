@@ -113,8 +113,8 @@ pub(crate) struct GuestOs {
     /// Reads the frame at the stack pointer back.
     pub pop_frame: fn(&mut Cpu, &Regs) -> SysResult<Returned>,
     /// A register set for a debugger, by its note type (`PTRACE_GETREGSET`); `None` for one that the
-    /// processor does not have.
-    pub get_registers: fn(&Cpu, &Regs, kind: u64) -> Option<Vec<u8>>,
+    /// processor does not have. With the size of its parts, of which a request takes whole ones.
+    pub get_registers: fn(&Cpu, &Regs, kind: u64) -> Option<(usize, Vec<u8>)>,
     /// Sets all of one (`PTRACE_SETREGSET`).
     pub set_registers: fn(&mut Cpu, &Regs, kind: u64, &[u8]) -> Option<()>,
     /// The number of a call is a register set of its own (`NT_ARM_SYSTEM_CALL`).

@@ -218,7 +218,7 @@ fn set_fcsr(cpu: &mut Cpu, desc: &StateDesc, fcsr: u32) {
 }
 
 /// `struct user_regs_struct`, `struct __riscv_d_ext_state`.
-fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<Vec<u8>> {
+fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<(usize, Vec<u8>)> {
     let desc = regs.desc;
     let value = |s: Option<Slot>| s.map_or(0, |s| get(cpu, s));
     match kind {
@@ -226,14 +226,14 @@ fn get_registers(cpu: &Cpu, regs: &Regs, kind: u64) -> Option<Vec<u8>> {
             let mut b = Bytes::zeroed(32 * 8);
             b.put64(0, cpu.pc());
             (1..32).for_each(|n| b.put64(n * 8, value(x(desc, n))));
-            Some(b.0)
+            Some((8, b.0))
         }
         NT_PRFPREG => {
             let mut b = Bytes::zeroed(33 * 8);
             (0..32).for_each(|n| b.put64(n * 8, value(f(desc, n))));
             let frm = value(desc.reg("frm").map(|r| r.slot)) as u32;
             b.put32(32 * 8, frm << 5 | fflags(cpu.header().fpstat));
-            Some(b.0)
+            Some((8, b.0))
         }
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use remu_syscalls::{Errno, SysResult};
+use remu_syscalls::{AUXV_PROGRAM, Errno, SysResult};
 
 use crate::loader::Stack;
 
@@ -116,9 +116,13 @@ struct MmMap {
 
 /// Tells the kernel where the guest's stack, arguments, environment and auxiliary vector are: what
 /// every process sees of this one in `/proc`.
-pub(crate) fn show_guest(stack: &Stack) {
+pub(crate) fn show_guest(stack: &Stack, exe: &'static CStr) {
     const PR_SET_MM_MAP: u64 = 14;
     let heap = call(libc::SYS_brk, [0; 6]).unwrap_or(0);
+    // One entry more than the guest has, before the last.
+    let (entries, end) = stack.auxv.split_at(stack.auxv.len().saturating_sub(16));
+    let own = [AUXV_PROGRAM.to_le_bytes(), (exe.as_ptr() as u64).to_le_bytes()].concat();
+    let auxv = [entries, &own, end].concat();
     // Nothing but `/proc` looks at where code and data are.
     let code = show_guest as *const () as u64;
     let map = MmMap {
@@ -133,8 +137,8 @@ pub(crate) fn show_guest(stack: &Stack) {
         arg_end: stack.args.1,
         env_start: stack.env.0,
         env_end: stack.env.1,
-        auxv: stack.auxv.as_ptr() as u64,
-        auxv_size: stack.auxv.len() as u32,
+        auxv: auxv.as_ptr() as u64,
+        auxv_size: auxv.len() as u32,
         exe_fd: u32::MAX,
     };
     let at = (&raw const map) as u64;

@@ -322,14 +322,17 @@ fn get_registers(
     let (base, len) = vector(at)?;
     let (_, mut shown) = registers(shared, t, stop)?;
     let shown = shown.cpu()?;
-    let bytes = match which {
+    let (slot, bytes) = match which {
         NT_ARM_SYSTEM_CALL if shared.os.has_call_number => {
             let inside = stop.call != CallStop::None;
             let number = if inside { t.get64(offset_of!(Block, number)) as i32 } else { -1 };
-            number.to_le_bytes().to_vec()
+            (4, number.to_le_bytes().to_vec())
         }
         _ => (shared.os.get_registers)(shown, &shared.regs, which).ok_or(Errno::EINVAL)?,
     };
+    if !len.is_multiple_of(slot as u64) {
+        return Err(Errno::EINVAL);
+    }
     let len = len.min(bytes.len() as u64);
     GuestMemory::default().write_bytes(base, &bytes[..len as usize])?;
     GuestMemory::default().write(at.wrapping_add(8), &len)?;
@@ -352,8 +355,9 @@ fn set_registers(
     let (mut real, mut shown) = registers(shared, t, stop)?;
     let mut new = shown.copy(shared)?;
     let (real, shown, new) = (real.cpu()?, shown.cpu()?, new.cpu()?);
-    let whole = (shared.os.get_registers)(shown, &shared.regs, which).ok_or(Errno::EINVAL)?;
-    if len % 4 != 0 {
+    let (slot, whole) =
+        (shared.os.get_registers)(shown, &shared.regs, which).ok_or(Errno::EINVAL)?;
+    if !len.is_multiple_of(slot as u64) {
         return Err(Errno::EINVAL);
     }
     let mut bytes = whole.clone();

@@ -83,12 +83,11 @@ fn emulated(
     let Ok(st) = host::fstat(fd as i32) else { return Ok(fd) };
     let close = || host::forward(libc::SYS_close, &[fd, 0, 0, 0, 0, 0]);
     if procfs::is_runner(&st) {
-        let leads = cx.read_path(path).is_ok_and(|p| procfs::leads_to_exe(dirfd, &p, true));
-        if !leads {
+        let Some(exe) = cx.read_path(path).ok().and_then(|p| cx.program_at(dirfd, &p, true)) else {
             return Ok(fd);
-        }
+        };
         close()?;
-        return reopen(cx, cx.process.exe_path());
+        return reopen(cx, &exe);
     }
     // proc has no device of its own: the major number is 0.
     if flags & libc::O_PATH != 0 || libc::major(st.st_dev) != 0 {
@@ -229,11 +228,13 @@ pub(crate) fn readlinkat(
     if size.0 as i32 <= 0 {
         return Err(Errno::EINVAL);
     }
-    let own = cx
+    let exe = cx
         .read_path(path.0)
-        .is_ok_and(|p| procfs::may_be_exe(p.to_bytes()) && procfs::leads_to_exe(dir.0, &p, false));
-    if own {
-        let exe = cx.process.exe_path().to_bytes();
+        .ok()
+        .filter(|p| procfs::may_be_exe(p.to_bytes()))
+        .and_then(|p| cx.program_at(dir.0, &p, false));
+    if let Some(exe) = exe {
+        let exe = exe.to_bytes();
         let n = exe.len().min(size.0 as i32 as usize);
         cx.mem().write_bytes(buf.0, &exe[..n])?;
         return Ok(n as u64);

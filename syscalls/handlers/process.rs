@@ -141,8 +141,8 @@ fn exec(cx: &mut Context<'_>, dirfd: i32, path: u64, argv: u64, envp: u64, flags
 /// The guest's name for its own program leads to the program, not to the runner.
 fn own_program(cx: &Context<'_>, dirfd: i32, path: CString) -> CString {
     let runner = host::newfstatat(dirfd, path.as_ptr() as u64, 0);
-    if runner.is_ok_and(|st| procfs::is_runner(&st)) && procfs::leads_to_exe(dirfd, &path, true) {
-        return cx.process.exe_path().to_owned();
+    if runner.is_ok_and(|st| procfs::is_runner(&st)) {
+        return cx.program_at(dirfd, &path, true).unwrap_or(path);
     }
     path
 }

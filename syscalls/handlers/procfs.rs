@@ -2,9 +2,13 @@
 //! guest named it; content asked from the runner.
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-use crate::{ProcFile, host};
+use crate::{Plain, ProcFile, host};
 
 /// Links followed before a path counts as endless (`MAXSYMLINKS` is 40; chains to `exe` are short).
 const LINKS: usize = 8;
@@ -82,35 +86,62 @@ pub(crate) fn may_be_exe(path: &[u8]) -> bool {
     path.strip_suffix(b"exe").is_some_and(|rest| rest.is_empty() || rest.ends_with(b"/"))
 }
 
-/// True when a path names the link to this process's program, or with `follow` leads there by links.
-pub(crate) fn leads_to_exe(dirfd: i32, path: &CStr, follow: bool) -> bool {
+/// Whose program a link leads to.
+pub(crate) enum Exe {
+    /// This process's.
+    Own,
+    /// That of another emulated process, by its path.
+    Other(CString),
+}
+
+/// The key under which a runner tells the others, in the auxiliary vector that they see of it in
+/// `/proc`, where the path of its guest program lies in its memory.
+pub const AUXV_PROGRAM: u64 = 0x5245_4d55;
+
+/// Whose program a path names the link to, or with `follow` leads to by links.
+pub(crate) fn leads_to_exe(dirfd: i32, path: &CStr, follow: bool) -> Option<Exe> {
     let mut at = path.to_bytes().to_vec();
     let mut dir = None;
     for _ in 0..LINKS {
         let slash = at.iter().rposition(|&b| b == b'/').map_or(0, |n| n + 1);
         let (parent, last) = at.split_at(slash);
         let parent = if parent.is_empty() { b"." } else { parent };
-        let (Ok(parent), Ok(last)) = (CString::new(parent), CString::new(last)) else {
-            return false;
-        };
-        let from = dir.as_ref().map_or(dirfd, std::os::fd::AsRawFd::as_raw_fd);
-        let Ok(found) = host::open_folder(from, &parent) else { return false };
-        if last.to_bytes() == b"exe" && is_own_folder(std::os::fd::AsRawFd::as_raw_fd(&found)) {
-            return true;
+        let (parent, last) = (CString::new(parent).ok()?, CString::new(last).ok()?);
+        let from = dir.as_ref().map_or(dirfd, AsRawFd::as_raw_fd);
+        let found = host::open_folder(from, &parent).ok()?;
+        if last.to_bytes() == b"exe"
+            && let Some(owner) = proc_path(found.as_raw_fd())
+        {
+            // A name behind the folder makes it the entry of `own_entry`.
+            return if own_entry(&[&owner[..], b"/exe"].concat()).is_some() {
+                Some(Exe::Own)
+            } else {
+                program(&found).map(Exe::Other)
+            };
         }
         if !follow {
-            return false;
+            return None;
         }
-        let Ok(target) = host::readlinkat(&found, &last) else { return false };
+        let target = host::readlinkat(&found, &last).ok()?;
         dir = Some(found);
         at = target;
     }
-    false
+    None
 }
 
-fn is_own_folder(fd: i32) -> bool {
-    // A name behind the folder makes it the entry of `own_entry`.
-    proc_path(fd).is_some_and(|p| own_entry(&[&p[..], b"/exe"].concat()).is_some())
+/// The guest program of the emulated process whose folder in `/proc` this is.
+fn program(folder: &OwnedFd) -> Option<CString> {
+    let open = |name: &CStr| host::open_in(folder, name).ok().map(File::from);
+    let mut auxv = Vec::new();
+    open(c"auxv")?.take(4096).read_to_end(&mut auxv).ok()?;
+    let words: Vec<u64> = auxv.chunks_exact(8).map(u64::load).collect();
+    let at = words.chunks_exact(2).find(|entry| entry[0] == AUXV_PROGRAM)?[1];
+    let mut text = vec![0; libc::PATH_MAX as usize];
+    let have = open(c"mem")?.read_at(&mut text, at).ok()?;
+    text.truncate(have);
+    let end = text.iter().position(|&b| b == 0)?;
+    text.truncate(end);
+    CString::new(text).ok()
 }
 
 /// True when a file is the runner's own program: what `exe` leads to on the host.
@@ -126,7 +157,6 @@ pub(crate) fn is_runner(file: &libc::stat) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
 
     #[test]
     fn own_files_are_known_by_any_mount_and_thread() {
@@ -155,15 +185,16 @@ mod tests {
     #[test]
     fn exe_is_found_by_folder_and_by_link() {
         let own = std::fs::File::open("/proc/self").unwrap();
-        assert!(leads_to_exe(libc::AT_FDCWD, c"/proc/self/exe", false));
-        assert!(leads_to_exe(own.as_raw_fd(), c"exe", false));
-        assert!(leads_to_exe(own.as_raw_fd(), c"../self/exe", false));
-        assert!(!leads_to_exe(libc::AT_FDCWD, c"/proc/1/exe", true));
+        let leads = |dir, path, follow| matches!(leads_to_exe(dir, path, follow), Some(Exe::Own));
+        assert!(leads(libc::AT_FDCWD, c"/proc/self/exe", false));
+        assert!(leads(own.as_raw_fd(), c"exe", false));
+        assert!(leads(own.as_raw_fd(), c"../self/exe", false));
+        assert!(leads_to_exe(libc::AT_FDCWD, c"/proc/1/exe", true).is_none());
         let link = std::env::temp_dir().join(format!("remu-exe-link-{}", std::process::id()));
         std::os::unix::fs::symlink("/proc/self/exe", &link).unwrap();
         let path = CString::new(link.to_str().unwrap()).unwrap();
-        assert!(leads_to_exe(libc::AT_FDCWD, &path, true));
-        assert!(!leads_to_exe(libc::AT_FDCWD, &path, false));
+        assert!(leads(libc::AT_FDCWD, &path, true));
+        assert!(!leads(libc::AT_FDCWD, &path, false));
         std::fs::remove_file(link).unwrap();
         assert!(may_be_exe(b"exe") && may_be_exe(b"a/exe") && !may_be_exe(b"a.exe"));
     }

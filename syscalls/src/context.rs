@@ -97,6 +97,14 @@ impl Context<'_> {
         }
     }
 
+    /// The guest program that a path names by a link in `/proc`, or with `follow` leads to by links.
+    pub(crate) fn program_at(&self, dirfd: i32, path: &CStr, follow: bool) -> Option<CString> {
+        match procfs::leads_to_exe(dirfd, path, follow)? {
+            procfs::Exe::Own => Some(self.process.exe_path().to_owned()),
+            procfs::Exe::Other(path) => Some(path),
+        }
+    }
+
     /// The path to use instead of `path`, if any.
     pub(crate) fn replaced_path(
         &mut self,
@@ -106,9 +114,9 @@ impl Context<'_> {
     ) -> Option<CString> {
         if follow
             && procfs::may_be_exe(path.to_bytes())
-            && procfs::leads_to_exe(dirfd, path, follow)
+            && let Some(exe) = self.program_at(dirfd, path, follow)
         {
-            return Some(self.process.exe_path().to_owned());
+            return Some(exe);
         }
         if self.process.has_sysroot() { self.process.resolve(dirfd, path, follow) } else { None }
     }

@@ -57,6 +57,15 @@ pub(crate) fn open_folder(dirfd: i32, path: &CStr) -> SysResult<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// A file of a folder, opened for reading.
+pub(crate) fn open_in(folder: &OwnedFd, name: &CStr) -> SysResult<OwnedFd> {
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
+    let args = [folder.as_raw_fd() as u64, name.as_ptr() as u64, flags, 0, 0, 0];
+    let fd = forward(libc::SYS_openat, &args)?;
+    // SAFETY: the kernel made it just now and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// The content of a link.
 pub(crate) fn readlink(path: &CStr) -> SysResult<Vec<u8>> {
     link(libc::AT_FDCWD, path)

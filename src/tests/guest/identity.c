@@ -3,6 +3,7 @@ descriptors listed 4
 no descriptor between 1
 exe by folder 1
 exe by link 1
+exe of another process 1
 arguments seen by another process 1
 environment seen by another process 1
 auxiliary vector seen by another process 1
@@ -73,6 +74,17 @@ static void own_program(const char *argv0)
     fstat(fd, &got);
     unlink(link);
     printf("exe by link %d\n", got.st_ino == want.st_ino);
+    pid_t other = fork();
+    if (!other)
+        for (;;)
+            pause();
+    char name[64], mine[4096], theirs[4096];
+    sprintf(name, "/proc/%d/exe", other);
+    ssize_t a = readlink("/proc/self/exe", mine, sizeof mine), b = readlink(name, theirs, sizeof theirs);
+    stat(name, &got);
+    kill(other, SIGKILL);
+    waitpid(other, 0, 0);
+    printf("exe of another process %d\n", a > 0 && a == b && !memcmp(mine, theirs, a) && got.st_ino == want.st_ino);
     close(fd);
 }
 
