@@ -291,6 +291,7 @@ syscalls! {
     ptrace (request: Int, pid: Pid, addr: Addr, data: Addr) -> Int = enosys("a tracer would see the host's registers");
     seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("no user notification; binds the guest, not the runner");
     rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("restartable sequences; C libraries fall back");
+    rseq_slice_yield () -> Int = enosys("restartable sequences; C libraries fall back");
 
     // ---- identity ----
     getuid () -> Int = forward;

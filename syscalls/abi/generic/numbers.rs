@@ -331,5 +331,6 @@ table! {
         468 file_getattr;
         469 file_setattr;
         470 listns;
+        471 rseq_slice_yield;
     }
 }
