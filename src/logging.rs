@@ -20,12 +20,17 @@ const ITEMS: &[Item] = &[
     Item("int", "remu::signal", "signals delivered to the guest"),
     Item("signal", "remu::signal", "the same"),
     Item("unimp", "remu::unimp", "what the guest asked for and remu lacks"),
+    Item("in_asm", "remu::in_asm", "guest code, when it is translated"),
+    Item("op", "remu::op", "its meaning in the translator's own terms, as optimised while lifted"),
+    Item("op_opt", "remu::op", "the same"),
+    Item("ir", "remu::op", "the same"),
+    Item("out_asm", "remu::out_asm", "host code made from it"),
     Item("strace", "remu::strace", "system calls, as -strace"),
 ];
 
 /// Items of QEMU that this translator has nothing to write for yet: naming one is an error, so that
 /// nobody waits for output that does not come.
-const MISSING: &[&str] = &["in_asm", "ir", "op", "op_opt", "op_ind", "out_asm", "exec"];
+const MISSING: &[&str] = &["op_ind", "exec"];
 
 /// Descriptor written to.
 static OUTPUT: AtomicI32 = AtomicI32::new(libc::STDERR_FILENO);
@@ -46,11 +51,18 @@ impl Log for Logger {
     fn flush(&self) {}
 }
 
-/// Writes text at once, as strace does: a line is never split by another thread's.
-pub(crate) fn write(text: &[u8]) {
+/// Writes text at once, as strace does: a line is never split by another thread's. What is longer
+/// than a pipe takes at once (pipe(7), `PIPE_BUF`) may be.
+pub(crate) fn write(mut text: &[u8]) {
     let fd = OUTPUT.load(Ordering::Relaxed);
-    // A log that cannot be written must not stop the guest.
-    let _ = nix::unistd::write(borrow(fd), text);
+    while !text.is_empty() {
+        match nix::unistd::write(borrow(fd), text) {
+            Ok(n) => text = &text[n..],
+            Err(nix::errno::Errno::EINTR) => {}
+            // A log that cannot be written must not stop the guest.
+            Err(_) => return,
+        }
+    }
 }
 
 #[expect(unsafe_code, reason = "the descriptor is kept as a number for is_log")]
@@ -62,6 +74,13 @@ fn borrow(fd: i32) -> std::os::fd::BorrowedFd<'static> {
 /// True for the descriptor of the log file, which is not the guest's.
 pub(crate) fn is_log(fd: i32) -> bool {
     fd > libc::STDERR_FILENO && fd == OUTPUT.load(Ordering::Relaxed)
+}
+
+/// True where `-d` asks for translations as text.
+pub(crate) fn shows_translation() -> bool {
+    ["remu::in_asm", "remu::op", "remu::out_asm"]
+        .iter()
+        .any(|target| log::log_enabled!(target: target, Level::Trace))
 }
 
 /// The text of `-d help`.

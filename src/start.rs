@@ -278,7 +278,9 @@ fn engine(
         options.limits.blocks = 1;
         options.limits.insns = 1;
     }
-    if !secure {
+    options.shown = core::mem::take(&mut inv.options.dfilter);
+    // What is served from files is not translated, and would not be shown.
+    if !secure && !logging::shows_translation() {
         options.cache = crate::cache::options(row.name, &model, inv);
     }
     let source = Arc::new(GuestCode(mm.clone()));

@@ -1,6 +1,7 @@
 //! Options, from the environment and the command line.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
 use super::table::{ROWS, Row, usage};
@@ -35,8 +36,8 @@ pub struct Options {
     pub release: Option<OsString>,
     /// `-d`, each as given.
     pub log_items: Vec<String>,
-    /// `-dfilter`.
-    pub dfilter: Option<String>,
+    /// `-dfilter`: guest addresses whose translation is logged; none means all.
+    pub dfilter: Vec<RangeInclusive<u64>>,
     /// `-D`.
     pub log_file: Option<OsString>,
     /// `-one-insn-per-tb`.
@@ -283,6 +284,21 @@ mod tests {
         assert_eq!(text(&["r", "-g", "1234", "p"]), "-g: not supported yet: run without -g");
         assert_eq!(text(&["r"]), "no program given; try 'r -h'");
         assert_eq!(text(&["r", "--io", "fast", "p"]), "-io: 'fast' is none of auto, uring, direct");
+    }
+
+    #[test]
+    fn dfilter_takes_the_three_forms() {
+        let i = run(parse(
+            &["r", "-dfilter", "0x100+0x10,0x200-0x20,0x300..0x30f", "p"],
+            Startup::default(),
+        ));
+        assert_eq!(i.options.dfilter, [0x100..=0x10f, 0x1e1..=0x200, 0x300..=0x30f]);
+        let bad = parse(&["r", "-dfilter", "0x100", "p"], Startup::default());
+        assert_eq!(
+            bad.unwrap_err().0,
+            "-dfilter: '0x100' is none of FIRST..LAST, START+SIZE, LAST-SIZE"
+        );
+        assert!(parse(&["r", "-dfilter", "0x20..0x10", "p"], Startup::default()).is_err());
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) static ROWS: &[Row] = &[
     row("R", "reserved-va", "SIZE", "RESERVED_VA", "accepted; no address space is set aside", |_, a| size(a).map(drop)),
     row("g", "gdb", "PORT|PATH", "GDB", "wait for gdb", |_, _| Err("not supported yet: run without -g".into())),
     row("d", "debug", "ITEM,...", "LOG", "what to log; 'help' lists the items", |o, a| { o.log_items.push(text(a)?); Ok(()) }),
-    row("dfilter", "dfilter", "RANGE,...", "DFILTER", "log translation of these guest addresses only", |o, a| { o.dfilter = Some(text(a)?); Ok(()) }),
+    row("dfilter", "dfilter", "RANGE,...", "DFILTER", "log translation of these guest addresses only", dfilter),
     row("D", "log-file", "FILE", "LOG_FILENAME", "log to FILE, '%d' is the process id", |o, a| { o.log_file = Some(a.to_owned()); Ok(()) }),
     row("p", "page-size", "SIZE", "PAGESIZE", "accepted; pages have the host's size", |_, a| size(a).map(drop)),
     row("one-insn-per-tb", "one-insn-per-tb", "", "ONE_INSN_PER_TB", "translate one instruction at a time", |o, _| { o.one_insn = true; Ok(()) }),
@@ -93,6 +93,29 @@ fn unset_env(o: &mut Options, arg: &OsStr) -> Result<(), String> {
             return Err(format!("'{}' is not a variable name", p.to_string_lossy()));
         }
         o.env_changes.push((p, false));
+    }
+    Ok(())
+}
+
+/// Guest addresses as QEMU writes them: `FIRST..LAST`, `START+SIZE`, `LAST-SIZE`.
+fn dfilter(o: &mut Options, arg: &OsStr) -> Result<(), String> {
+    let arg = text(arg)?;
+    for part in arg.split(',') {
+        let bad = || format!("'{part}' is none of FIRST..LAST, START+SIZE, LAST-SIZE");
+        let both = |separator| {
+            let (a, b) = part.split_once(separator)?;
+            Some((size(OsStr::new(a)).ok()?, size(OsStr::new(b)).ok()?))
+        };
+        let range = if let Some((first, last)) = both("..") {
+            Some(first..=last)
+        } else if let Some((start, size)) = both("+") {
+            size.checked_sub(1).and_then(|n| start.checked_add(n)).map(|last| start..=last)
+        } else if let Some((last, size)) = both("-") {
+            size.checked_sub(1).and_then(|n| last.checked_sub(n)).map(|first| first..=last)
+        } else {
+            None
+        };
+        o.dfilter.push(range.filter(|r| !r.is_empty()).ok_or_else(bad)?);
     }
     Ok(())
 }

@@ -123,6 +123,36 @@ fn guests_trace_guests() {
     run_twice("tracing", &[], |_, _| {});
 }
 
+/// `-d` shows the guest's code, the region and the host's code, and `-dfilter` picks of them.
+#[test]
+fn translations_are_shown_as_text() {
+    for (guest, compiler, runner) in GUESTS {
+        let Some(program) = build(guest, compiler, "faults") else { continue };
+        let log = |options: &[&str]| {
+            let out = Command::new(runner).args(options).arg(&program).output().unwrap();
+            String::from_utf8(out.stderr).unwrap()
+        };
+        let all = log(&["-d", "in_asm,op,out_asm", "-version"]);
+        assert_eq!(all, "", "{guest}");
+        let all = log(&["-d", "in_asm,op,out_asm"]);
+        let count = |text: &str| all.lines().filter(|l| *l == text).count();
+        assert!(count("IN:") > 20 && count("IN:") == count("OP:"), "{guest}: {}", count("IN:"));
+        assert!(all.contains("OUT: [size=") && !all.contains("(bad)"), "{guest}");
+        // The call of the kernel, in the guest's words and in the translator's.
+        let (asm, op) =
+            if *guest == "riscv64" { ("  ecall", "syscall") } else { ("  svc", "syscall") };
+        assert!(all.contains(asm) && all.contains(op), "{guest}");
+        // The first block is where the program starts.
+        let first = all.lines().nth(1).unwrap().trim_end_matches(':');
+        let only = log(&["-d", "in_asm", "-dfilter", &format!("{first}+4")]);
+        let (shown, code) = only.split_once('\n').unwrap();
+        assert_eq!((shown, code.split_once(':').unwrap().0), ("IN:", first), "{guest}");
+        assert!(only.lines().filter(|l| *l == "IN:").count() < 4, "{guest}");
+        assert!(!only.contains("OUT:"), "{guest}");
+        std::fs::remove_file(&program).unwrap();
+    }
+}
+
 /// `REMU_STORM_SECONDS=60` is the long form.
 #[test]
 fn storms_of_signals_processes_threads_and_code_lose_nothing() {

@@ -20,8 +20,10 @@ pub struct Compiled {
     pub faults: Vec<(u32, u64)>,
     /// Offsets of the code that guest returns come back to.
     pub landings: Vec<u32>,
-    /// Bytes of code.
+    /// Bytes of code and the constants behind it.
     pub len: usize,
+    /// Offset of the constants.
+    pub data: usize,
     /// Ops lowered by calling the interpreter's meaning.
     pub fallbacks: u32,
     /// Places to change when the code is copied elsewhere, or when the guest
@@ -40,7 +42,7 @@ impl Compiled {
         self.faults.clear();
         self.landings.clear();
         self.relocs.clear();
-        (self.len, self.fallbacks, self.fixed) = (0, 0, false);
+        (self.len, self.data, self.fallbacks, self.fixed) = (0, 0, 0, false);
     }
 }
 

@@ -9,6 +9,7 @@ mod fault;
 mod regions;
 mod run;
 mod serve;
+mod show;
 mod stats;
 mod table;
 mod translate;

@@ -4,6 +4,7 @@ use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError, Weak,
 };
 
+use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
 use remu_codegen::{Compiled, Layout};
@@ -16,6 +17,7 @@ use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
 use crate::regions::{Faults, NewRegion, Regions};
+use crate::show;
 use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
 
@@ -51,6 +53,9 @@ pub struct Options {
     pub measure: bool,
     /// Keep translations in files.
     pub cache: Option<CacheOptions>,
+    /// Guest addresses whose translation is logged where the log asks for it;
+    /// none means all.
+    pub shown: Vec<RangeInclusive<u64>>,
 }
 
 impl Default for Options {
@@ -62,6 +67,7 @@ impl Default for Options {
             perf_map: false,
             measure: false,
             cache: None,
+            shown: Vec::new(),
         }
     }
 }
@@ -349,6 +355,10 @@ impl Engine {
         }
         s.stats.end(Phase::Compile);
         let host = s.code.base() + s.code.used() as u64;
+        if show::wanted(&self.opts.shown, (shape.start, shape.end)) {
+            let code = &s.code.tail()[..compiled.len];
+            show::region(&*self.isa, &*self.source, &s.region, &compiled, (host, code));
+        }
         s.code.publish(compiled.len);
         s.stats.regions += 1;
         s.stats.insns += shape.insns as u64;

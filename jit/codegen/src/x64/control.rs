@@ -257,6 +257,7 @@ impl Compiler<'_> {
                 }
             }
         }
+        self.out.data = self.a.pos();
         for n in 0..self.inst_data.len() {
             let (label, inst) = self.inst_data[n];
             self.a.align(8, 0);

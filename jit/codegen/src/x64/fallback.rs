@@ -1,10 +1,10 @@
 //! Ops without a rule: their meaning in the interpreter is called.
 
-use remu_ir::{Inst, Type};
+use remu_ir::{Inst, Op, Type};
 
 use super::X;
 use super::alloc::Loc;
-use super::enc::{RAX, RBP, Rm, W, at};
+use super::enc::{Alu, RAX, RBP, Rm, W, at};
 use super::lower::Compiler;
 use super::vector::{MOVQ_R_X, MOVQ_X_R, MOVSD_ST, MOVSS_ST, MOVUPS, MOVUPS_ST};
 use super::{Host, XT};
@@ -110,13 +110,22 @@ impl Compiler<'_> {
             let t = self.inst(i.args[n]).ty;
             if h >= X {
                 self.store_operand(t, h - X, n);
+                // A negated factor or addend: see `Compiler::fma`.
+                if i.op == Op::fma && i.imm >> n & 1 != 0 {
+                    let top = self.lay.fallback() + 16 * (n as i32 + 1) + t.bytes() as i32 - 4;
+                    self.a.alu_imm(Alu::Xor, W::D, Rm::M(at(RBP, top)), i32::MIN);
+                }
             } else {
                 let m = at(RBP, self.lay.fallback() + 16 * (n as i32 + 1));
                 self.a.st(W::Q, m, h);
                 self.a.st_imm(W::Q, at(RBP, m.disp + 8), 0);
             }
         }
-        self.call_evaluator(&self.with_operand_type(i));
+        let mut e = self.with_operand_type(i);
+        if e.op == Op::fma {
+            e.imm = 0;
+        }
+        self.call_evaluator(&e);
         let m = Rm::M(at(RBP, self.lay.fallback()));
         if to >= X {
             self.a.vex(MOVUPS, to - X, 0, m);

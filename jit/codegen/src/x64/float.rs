@@ -27,6 +27,7 @@ const FLUSH_HALVES: i32 = 32;
 /// 2^-14 as a single.
 const LEAST_NORMAL_HALF: i32 = 0x3880_0000;
 const FMA213: u32 = 0x21a9;
+const FMA231: u32 = 0x21b9;
 
 const NAN32: u64 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
@@ -73,7 +74,9 @@ impl Compiler<'_> {
             Op::fma => self.fma(id, i),
             Op::fminnm | Op::fmaxnm | Op::fmin | Op::fmax => self.fminmax(id, i),
             Op::fneg | Op::fabs => {
-                self.sign(id, i);
+                if !self.fused_sign(id, i) {
+                    self.sign(id, i);
+                }
                 true
             }
             Op::fcvt => self.fcvt(id, i, from),
@@ -180,7 +183,8 @@ impl Compiler<'_> {
             // The host calls a number tiny after rounding it: they differ only
             // where the result is the least normal number. A NaN is "equal".
             let double = i.ty == Type::F64;
-            let t = if r == XT { self.scratch(true) - X } else { XT };
+            let busy = r == XT || operands.contains(&(X + XT));
+            let t = if busy { self.scratch(true) - X } else { XT };
             let (abs, least) =
                 (self.constant(magnitude(double)), self.constant(least_normal(double)));
             self.a.vex_rip(super::vector::ANDPS, t, r, abs);
@@ -216,8 +220,13 @@ impl Compiler<'_> {
     }
     /// Where to compute: the destination, unless that is an operand which the
     /// cold path still reads.
-    fn target_or_temp(d: Host, operands: &[Host; 3]) -> u8 {
-        if operands.contains(&d) { XT } else { d - X }
+    fn target_or_temp(i: &Inst, d: Host, operands: &[Host; 3]) -> u8 {
+        let simple = matches!(
+            i.op,
+            Op::fadd | Op::fsub | Op::fmul | Op::fdiv | Op::fsqrt | Op::fround | Op::froundx
+        );
+        let replaced = simple && Self::default_rule(i) && !tiny_before_rounding(i);
+        if replaced || !operands.contains(&d) { d - X } else { XT }
     }
 
     fn arith(&mut self, id: u16, i: &Inst) -> bool {
@@ -238,7 +247,7 @@ impl Compiler<'_> {
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
-        let r = Self::target_or_temp(d, &regs);
+        let r = Self::target_or_temp(i, d, &regs);
         let (first, second) = if swap { (regs[1], regs[0]) } else { (regs[0], regs[1]) };
         self.a.vex(op, r, first - X, Rm::R(second - X));
         self.fix_nan(i, r, regs, false);
@@ -254,28 +263,68 @@ impl Compiler<'_> {
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
-        let r = Self::target_or_temp(d, &regs);
+        let r = Self::target_or_temp(i, d, &regs);
         self.a.vex(SQRT | prefix(i.ty), r, regs[0] - X, Rm::R(regs[0] - X));
         self.fix_nan(i, r, regs, false);
         self.copy(d, X + r, i.ty);
         self.finish(id, d);
         true
     }
+    /// A negation whose only use is the multiply-add behind it: done by that.
+    fn fused_sign(&mut self, id: u16, i: &Inst) -> bool {
+        let behind = self.r.insts.iter().skip(usize::from(id) + 1).take(8);
+        let fused = i.op == Op::fneg
+            && self.vals[usize::from(id)].uses == 1
+            && !self.r.soft_float
+            && behind
+                .clone()
+                .any(|f| f.op == Op::fma && Self::dynamic(f) && f.args[..3].contains(&id));
+        if fused {
+            self.alias(id, i.args[0]);
+        }
+        fused
+    }
     fn fma(&mut self, id: u16, i: &Inst) -> bool {
         if !Self::dynamic(i) {
             return false;
         }
         let w = if i.ty == Type::F64 { 0x8000 } else { 0 };
-        self.vals[usize::from(id)].zero_from = self.zero_from(i.args[0]);
-        let regs = self.operand_regs(i);
+        // Operands that `fused_sign` left to this op.
+        let minus = [0, 1, 2].map(|n| {
+            let arg = i.args[n];
+            self.inst(arg).op == Op::fneg && self.root(arg) != arg
+        });
+        let mut regs = self.operand_regs(i);
+        let zero = [0, 1, 2].map(|n| self.zero_from(i.args[n]));
         self.done_all(i);
         let d = self.dest(id, None);
-        let r = Self::target_or_temp(d, &regs);
-        self.a.vex(MOVAPS, r, 0, Rm::R(regs[0] - X));
-        self.a.vex(FMA213 | w, r, regs[1] - X, Rm::R(regs[2] - X));
+        // The operand that the instruction replaces: the destination if it is one,
+        // and then the cold path has a copy of it.
+        let at = regs.iter().rposition(|&r| r == d);
+        let (replaced, from) = (at.unwrap_or(0), regs[at.unwrap_or(0)]);
+        if at.is_some() {
+            self.a.vex(MOVAPS, XT, 0, Rm::R(from - X));
+        } else {
+            self.a.vex(MOVAPS, d - X, 0, Rm::R(from - X));
+        }
+        // Signs of product and sum.
+        let op = FMA213 + if minus[0] != minus[1] { 4 } else { 0 } + if minus[2] { 2 } else { 0 };
+        let (op, second, third) = match replaced {
+            0 => (op, regs[1], regs[2]),
+            1 => (op, regs[0], regs[2]),
+            _ => (op + (FMA231 - FMA213), regs[0], regs[1]),
+        };
+        self.a.vex(op | w, d - X, second - X, Rm::R(third - X));
+        self.vals[usize::from(id)].zero_from = zero[replaced];
+        for r in &mut regs {
+            if *r == d {
+                *r = X + XT;
+            }
+        }
         // The flags of (inf * 0) + NaN differ between hosts: always evaluate.
-        self.fix_nan(i, r, regs, true);
-        self.copy(d, X + r, i.ty);
+        let mut cold = *i;
+        cold.imm = (0..3).fold(0, |m, n| m | i32::from(minus[n as usize]) << n);
+        self.fix_nan(&cold, d - X, regs, true);
         self.finish(id, d);
         true
     }
@@ -286,7 +335,7 @@ impl Compiler<'_> {
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
-        let r = Self::target_or_temp(d, &regs);
+        let r = Self::target_or_temp(i, d, &regs);
         // ucomis raises invalid for signalling NaNs only, as the op does.
         self.ucomis(i.ty, regs[0] - X, regs[1] - X);
         let (label, back) = self.detour(cc::E);
@@ -329,7 +378,7 @@ impl Compiler<'_> {
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
-        let r = Self::target_or_temp(d, &regs);
+        let r = Self::target_or_temp(i, d, &regs);
         self.vals[usize::from(id)].zero_from = i.ty.bytes() as u8;
         self.a.vex(XORPS, r, r, Rm::R(r));
         self.a.vex(0x105a | prefix(from), r, r, Rm::R(regs[0] - X));
@@ -364,7 +413,7 @@ impl Compiler<'_> {
         let regs = self.operand_regs(i);
         self.done_all(i);
         let d = self.dest(id, None);
-        let r = Self::target_or_temp(d, &regs);
+        let r = Self::target_or_temp(i, d, &regs);
         let s = regs[0] - X;
         self.a.vex_imm(ROUNDSS + u32::from(i.ty == Type::F64), r, s, Rm::R(s), imm);
         self.fix_nan(i, r, regs, false);
