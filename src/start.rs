@@ -230,8 +230,17 @@ fn run(
         task.signals.state.trace.begin(true, Kick::Exec);
         task.signals.state.trace.set_number(abi.number("execve").unwrap_or(0));
         task.signals.state.request();
+    } else if let Some(place) = gdb_place(&task.shared.config.options) {
+        crate::gdb::start(&task.shared, place, mask).map_err(Failure::own)?;
+        task.signals.state.trace.begin(true, Kick::Interrupt);
+        task.signals.state.request();
     }
     first_thread(task)
+}
+
+/// Where gdb is to connect: a program that a guest executes does not wait for it once more.
+fn gdb_place(options: &crate::cli::Options) -> Option<&str> {
+    options.gdb.as_deref().filter(|_| options.runner_fd.is_none())
 }
 
 /// Runs the first guest thread on this one.

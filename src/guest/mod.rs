@@ -2,6 +2,7 @@
 //! signal frame, the auxiliary vector. One row per guest.
 
 mod aarch64;
+pub(crate) mod debug;
 mod riscv64;
 
 use std::mem::offset_of;
@@ -121,11 +122,16 @@ pub(crate) struct GuestOs {
     pub has_call_number: bool,
     /// The kernel single-steps.
     pub steps: bool,
+    /// For debuggers outside.
+    pub debug: debug::Debug,
 }
+
+/// Every guest's row.
+static ALL: [&GuestOs; 2] = [&riscv64::OS, &aarch64::OS];
 
 /// The row of a guest.
 pub(crate) fn find(name: &str) -> Option<&'static GuestOs> {
-    [&riscv64::OS, &aarch64::OS].into_iter().find(|g| g.name == name)
+    ALL.into_iter().find(|g| g.name == name)
 }
 
 fn slot(desc: &StateDesc, names: &[&str]) -> Option<Slot> {

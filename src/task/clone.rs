@@ -105,6 +105,7 @@ impl Task {
         let kernel = a.flags & !(OWN | CLEAR_SIGHAND);
         let plain = kernel == 0 && a.exit_signal == libc::SIGCHLD as u64 && a.set_tid.1 == 0;
         // In this order, which is also the translator's: it reads guest code while it holds its lock.
+        let changes = trace::CHANGED.hold();
         let engine = shared.engine.before_fork();
         let space = shared.mm.hold();
         let actions = shared.actions.lock();
@@ -128,12 +129,12 @@ impl Task {
             Ok(0) => {
                 engine.in_child(&self.cpu);
                 tracees.in_child();
-                drop((space, actions, limits));
+                drop((changes, space, actions, limits));
                 return self.in_forked_child(a, traced);
             }
             other => other?,
         };
-        drop((tracees, limits, actions, space, engine));
+        drop((tracees, limits, actions, space, engine, changes));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));

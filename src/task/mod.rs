@@ -29,7 +29,7 @@ pub(crate) use exec::{
     Resolved, absolute, adopt, adopt_limits, keep_high, keep_high_owned, open_program, open_runner,
     resolve_program,
 };
-pub(crate) use raw::show_guest;
+pub(crate) use raw::{allow_tracer, close_others, fork_apart, show_guest};
 pub(crate) use run::End;
 
 /// What stays the same for all threads and forks of a program.
