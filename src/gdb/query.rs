@@ -79,9 +79,6 @@ impl Session<'_> {
         let mut parts = args.splitn(4, ':');
         let mut part = || parts.next().unwrap_or("");
         let (object, way, annex, rest) = (part(), part(), part(), part());
-        if way == "write" {
-            return self.write_object(object, rest);
-        }
         let Some((offset, len)) = pair(rest).filter(|_| way == "read") else {
             return self.send("E00");
         };
@@ -106,11 +103,14 @@ impl Session<'_> {
         Ok(self.link.send(&answer)?)
     }
 
-    fn write_object(&mut self, object: &str, rest: &str) -> Done {
-        let done = rest.split_once(':').and_then(|(offset, data)| {
-            let mut info = server::siginfo(self.general).ok().filter(|_| object == "siginfo")?;
-            let from = number(offset)? as usize;
-            info.get_mut(from..from.checked_add(data.len())?)?.copy_from_slice(data.as_bytes());
+    /// `OFFSET:DATA`.
+    pub(super) fn write_siginfo(&mut self, rest: &[u8]) -> Done {
+        let colon = rest.iter().position(|&b| b == b':');
+        let done = colon.and_then(|colon| {
+            let data = &rest[colon + 1..];
+            let from = number(std::str::from_utf8(&rest[..colon]).ok()?)? as usize;
+            let mut info = server::siginfo(self.general).ok()?;
+            info.get_mut(from..from.checked_add(data.len())?)?.copy_from_slice(data);
             server::set_siginfo(self.general, &info).ok()?;
             Some(data.len())
         });

@@ -12,6 +12,9 @@ use crate::signal::host::bit;
 use crate::task::Shared;
 use crate::trace::server;
 
+/// Replaces a signal's information.
+const WRITE_SIGINFO: &[u8] = b"qXfer:siginfo:write::";
+
 /// What gdb understands.
 #[derive(Debug, Default)]
 pub(super) struct Supports {
@@ -103,8 +106,9 @@ impl<'a> Session<'a> {
     fn packet(&mut self, packet: &[u8]) -> Done {
         log::trace!(target: "remu::gdb", "{}", String::from_utf8_lossy(packet));
         let Some((&first, rest)) = packet.split_first() else { return self.send("") };
-        // Binary data follows a colon in these two.
-        if first == b'X' || packet.starts_with(b"vFile:pwrite:") {
+        // Binary data is at the end of these.
+        if first == b'X' || [&b"vFile:pwrite:"[..], WRITE_SIGINFO].iter().any(|p| packet.starts_with(p))
+        {
             return self.binary(packet);
         }
         let Ok(text) = std::str::from_utf8(rest) else { return self.send("") };
@@ -262,6 +266,9 @@ impl<'a> Session<'a> {
         if let Some(call) = packet.strip_prefix(b"vFile:pwrite:") {
             let answer = self.files.write(call);
             return Ok(self.link.send(&answer)?);
+        }
+        if let Some(rest) = packet.strip_prefix(WRITE_SIGINFO) {
+            return self.write_siginfo(rest);
         }
         let colon = packet.iter().position(|&b| b == b':');
         let done = colon.and_then(|colon| {

@@ -156,6 +156,17 @@ impl Regs {
         })
     }
 
+    /// Every slot that belongs to a guest: its registers and what of the header is theirs.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Slot> + use<> {
+        let header = [
+            (offset_of!(Header, pc), Type::I64),
+            (offset_of!(Header, fpstat), Type::I32),
+            (offset_of!(Header, fpmode), Type::I32),
+        ];
+        let header = header.into_iter().map(|(at, ty)| Slot { offset: at as u16, ty });
+        self.desc.regs.iter().map(|r| r.slot).chain(header)
+    }
+
     /// Ends a load-exclusive or load-reserved, as entering and leaving the kernel does.
     pub(crate) fn clear_monitor(&self, cpu: &mut Cpu) {
         if let Some(s) = self.monitor {

@@ -8,6 +8,7 @@ mod run;
 mod services;
 mod step;
 mod traced;
+mod watch;
 
 use std::ffi::CString;
 use std::sync::atomic::AtomicUsize;
@@ -126,6 +127,8 @@ pub(crate) struct Task {
     exec_scratch: Vec<Vec<CString>>,
     /// Runs it instruction by instruction.
     stepper: Option<Box<step::Stepper>>,
+    /// Says which memory an instruction reaches.
+    watcher: Option<Box<watch::Watcher>>,
 }
 
 impl Task {
@@ -143,6 +146,7 @@ impl Task {
             main: true,
             exec_scratch: Vec::new(),
             stepper: None,
+            watcher: None,
         }
     }
 
@@ -162,6 +166,7 @@ impl Task {
             main: false,
             exec_scratch: Vec::new(),
             stepper: None,
+            watcher: None,
         })
     }
 

@@ -4,8 +4,6 @@ use std::mem::offset_of;
 use std::sync::{Mutex, PoisonError};
 
 use remu_engine::Cpu;
-use remu_isa::Header;
-use remu_isa::ir::{Slot, Type};
 use remu_syscalls::{Errno, GuestMemory, SysResult};
 
 use super::block::{Block, mode};
@@ -287,7 +285,7 @@ fn registers(shared: &Shared, t: &mut Tracee, stop: &Stop) -> SysResult<(Scratch
     remote::read(t.tid, state, &mut bytes)?;
     let mut scratch = Scratch::new(shared)?;
     let real = scratch.cpu()?;
-    for slot in slots(shared) {
+    for slot in shared.regs.all() {
         let (from, n) = (usize::from(slot.offset), slot.ty.bytes() as usize);
         let mut value = [0; 16];
         value[..n].copy_from_slice(&bytes[from..from + n]);
@@ -302,17 +300,6 @@ fn registers(shared: &Shared, t: &mut Tracee, stop: &Stop) -> SysResult<(Scratch
         set(shown, shared.regs.result, result as u64);
     }
     Ok((scratch, other))
-}
-
-/// Everything a guest can set: its registers and what of the header belongs to them.
-fn slots(shared: &Shared) -> impl Iterator<Item = Slot> {
-    let header = [
-        (offset_of!(Header, pc), Type::I64),
-        (offset_of!(Header, fpstat), Type::I32),
-        (offset_of!(Header, fpmode), Type::I32),
-    ];
-    let header = header.into_iter().map(|(at, ty)| Slot { offset: at as u16, ty });
-    shared.regs.desc.regs.iter().map(|r| r.slot).chain(header)
 }
 
 /// `struct iovec` of the guest.
@@ -402,7 +389,7 @@ pub(super) fn set_register_set(
     }
     (shared.os.set_registers)(new, &shared.regs, which, bytes).ok_or(Errno::EINVAL)?;
     let state = t.get64(offset_of!(Block, state));
-    for slot in slots(shared) {
+    for slot in shared.regs.all() {
         let value = new.get(slot);
         // What is only shown becomes real with the first change inside a call that sleeps.
         let old = if stop.asleep.is_some() { real.get(slot) } else { shown.get(slot) };
