@@ -245,7 +245,10 @@ mod tests {
     #[test]
     fn options_end_at_the_program() {
         let i = run(parse(
-            &["r", "-L", "/root", "--strace", "-0", "me", "-s", "16M", "-g", "1234", "prog", "-h", "x"],
+            &[
+                "r", "-L", "/root", "--strace", "-0", "me", "-s", "16M", "-g", "1234", "prog",
+                "-h", "x",
+            ],
             Startup::default(),
         ));
         assert_eq!(i.options.prefix, Some("/root".into()));

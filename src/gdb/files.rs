@@ -96,7 +96,9 @@ impl Files {
         let mut options = OpenOptions::new();
         options.read(flags & 3 != 1).write(flags & 3 != 0);
         options.append(flags & APPEND != 0).truncate(flags & TRUNCATE != 0);
-        options.create(flags & CREATE != 0).create_new(flags & (CREATE | EXCLUSIVE) == CREATE | EXCLUSIVE);
+        options
+            .create(flags & CREATE != 0)
+            .create_new(flags & (CREATE | EXCLUSIVE) == CREATE | EXCLUSIVE);
         let file = options.mode(mode as u32).open(OsStr::from_bytes(&path)).map_err(errno)?;
         self.next += 1;
         self.open.insert(self.next, file);
@@ -172,9 +174,7 @@ mod tests {
     fn files_are_opened_read_and_closed() {
         let mut files = Files::default();
         let none = Sysroot::default();
-        let mut call = |text: &str| {
-            String::from_utf8_lossy(&files.call(text, &none)).into_owned()
-        };
+        let mut call = |text: &str| String::from_utf8_lossy(&files.call(text, &none)).into_owned();
         let path = hex(file!().as_bytes());
         assert_eq!(call(&format!("open:{path},0,0")), "F1");
         assert_eq!(call("pread:1,5,4"), "F5;Files");

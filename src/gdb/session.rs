@@ -107,7 +107,8 @@ impl<'a> Session<'a> {
         log::trace!(target: "remu::gdb", "{}", String::from_utf8_lossy(packet));
         let Some((&first, rest)) = packet.split_first() else { return self.send("") };
         // Binary data is at the end of these.
-        if first == b'X' || [&b"vFile:pwrite:"[..], WRITE_SIGINFO].iter().any(|p| packet.starts_with(p))
+        if first == b'X'
+            || [&b"vFile:pwrite:"[..], WRITE_SIGINFO].iter().any(|p| packet.starts_with(p))
         {
             return self.binary(packet);
         }
@@ -242,9 +243,9 @@ impl<'a> Session<'a> {
             return self.send("OK");
         }
         if let Some(what) = text.strip_prefix("CatchSyscalls:") {
-            let catch = what.strip_prefix('1').map(|list| {
-                list.split(';').filter(|n| !n.is_empty()).filter_map(number).collect()
-            });
+            let catch = what
+                .strip_prefix('1')
+                .map(|list| list.split(';').filter(|n| !n.is_empty()).filter_map(number).collect());
             let pid = self.current_process();
             if let Some(p) = self.all.processes.get_mut(&pid) {
                 p.catch = catch;
@@ -422,7 +423,8 @@ impl<'a> Session<'a> {
     }
 
     fn set_all_registers(&mut self, mut bytes: &[u8]) -> Option<()> {
-        let sizes: Vec<usize> = self.features.iter().flat_map(|f| &f.regs).map(|r| r.bits as usize / 8).collect();
+        let sizes: Vec<usize> =
+            self.features.iter().flat_map(|f| &f.regs).map(|r| r.bits as usize / 8).collect();
         for (n, size) in sizes.into_iter().enumerate() {
             let (value, rest) = bytes.split_at_checked(size)?;
             self.set_register(n, value)?;

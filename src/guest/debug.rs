@@ -88,8 +88,8 @@ impl Reg {
                 let mask = ((1u32 << width) - 1) << low;
                 let mut new = [0; 4];
                 new[..bytes.len().min(4)].copy_from_slice(&bytes[..bytes.len().min(4)]);
-                let word = word_at(set, place.offset)? & !mask
-                    | u32::from_le_bytes(new) << low & mask;
+                let word =
+                    word_at(set, place.offset)? & !mask | u32::from_le_bytes(new) << low & mask;
                 set.get_mut(place.offset..place.offset + 4)?.copy_from_slice(&word.to_le_bytes());
             }
         }

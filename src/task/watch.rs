@@ -89,7 +89,8 @@ impl Task {
         let Some(scan) = isa.scan(&code[..have], pc, key) else { return self.step() };
         let watcher = self.watcher.get_or_insert_default();
         let mut memory = Recorder::default();
-        let outcome = watcher.interpret(isa, self.cpu.state(), pc, (&code[..have], scan.len), &mut memory);
+        let outcome =
+            watcher.interpret(isa, self.cpu.state(), pc, (&code[..have], scan.len), &mut memory);
         if memory.hit.is_some() && shared.os.debug.watches_before {
             self.stop_watched(memory.hit);
             return None;

@@ -100,9 +100,7 @@ pub(super) fn breaks_as_bytes<'a>(
 }
 
 /// The same for watchpoints: start, end, [`access`] bits.
-pub(super) fn watches_as_bytes(
-    watches: impl Iterator<Item = [u64; 3]>,
-) -> [(usize, Vec<u8>); 2] {
+pub(super) fn watches_as_bytes(watches: impl Iterator<Item = [u64; 3]>) -> [(usize, Vec<u8>); 2] {
     let mut count = 0u64;
     let mut entries = Vec::new();
     for words in watches.take(Points::WATCHES) {

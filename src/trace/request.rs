@@ -179,7 +179,13 @@ pub(super) fn call_number(shared: &Shared, t: &mut Tracee, stop: &Stop) -> SysRe
 }
 
 /// Lets a thread run on, or shows what follows without that.
-pub(super) fn resume(t: &mut Tracee, stop: Stop, request: u64, bits: u32, signal: u64) -> SysResult<u64> {
+pub(super) fn resume(
+    t: &mut Tracee,
+    stop: Stop,
+    request: u64,
+    bits: u32,
+    signal: u64,
+) -> SysResult<u64> {
     if request != LISTEN && signal > 64 {
         return Err(Errno::EIO);
     }

@@ -226,7 +226,11 @@ impl Tracee {
             return Err(Errno::EIO);
         }
         parts.iter().try_for_each(|(offset, bytes)| {
-            if bytes.is_empty() { Ok(()) } else { remote::write(self.tid, at + *offset as u64, bytes) }
+            if bytes.is_empty() {
+                Ok(())
+            } else {
+                remote::write(self.tid, at + *offset as u64, bytes)
+            }
         })
     }
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int counter, watched, spins;
+int counter, watched, spins, ready;
 volatile int go_on;
 double ratio = 0.5;
 struct point { int x, y; } here = { 3, 4 };
@@ -46,8 +46,8 @@ __attribute__((noinline)) void reached(void)
 static void *worker(void *arg)
 {
     char c;
-    reached();
-    /* Asleep in a call when the others stop. */
+    __atomic_fetch_add(&ready, 1, __ATOMIC_SEQ_CST);
+    /* Mostly asleep in a call when the others stop. */
     while (read(pipe_ends[0], &c, 1) < 0 && errno == EINTR)
         ;
     return arg;
@@ -71,7 +71,9 @@ static void threads(void)
         exit(2);
     for (long i = 0; i < 2; i++)
         pthread_create(&t[i], 0, worker, (void *)i);
-    usleep(50000);
+    while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < 2)
+        usleep(1000);
+    usleep(10000);
     reached();
     if (write(pipe_ends[1], "ab", 2) != 2)
         exit(2);
