@@ -176,7 +176,7 @@ fn run(
     for a in mm.areas(0, u64::MAX) {
         log::debug!(target: "remu::mm", "{:#x}-{:#x} prot {}", a.start, a.end, a.prot);
     }
-    let trampoline = trampoline(&mm, os).map_err(Failure::own)?;
+    let trampoline = trampoline(&mm, os).map_err(|e| Failure(e.to_string(), CANNOT_RUN))?;
     let regs = Regs::find(&os.regs, engine.isa().state())
         .ok_or_else(|| Failure::own("the processor state lacks a register of the ABI"))?;
     let comm = base_name(OsStr::from_bytes(exec_name(&inv).as_bytes())).as_bytes().to_vec();
@@ -277,7 +277,8 @@ fn engine(
         options.cache = crate::cache::options(row.name, &model, inv);
     }
     let source = Arc::new(GuestCode(mm.clone()));
-    let engine = Engine::new(isa, source, options).map_err(Failure::own)?;
+    let engine =
+        Engine::new(isa, source, options).map_err(|e| Failure(e.to_string(), CANNOT_RUN))?;
     Ok(Box::leak(Box::new(engine)))
 }
 
