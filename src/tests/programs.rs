@@ -118,6 +118,11 @@ fn filters_of_calls_see_the_guests_numbers() {
 }
 
 #[test]
+fn the_vdso_is_found_and_answers() {
+    check("vdso", &[]);
+}
+
+#[test]
 fn guests_trace_guests() {
     // Most of its processes end before they have anything to save.
     run_twice("tracing", &[], |_, _| {});
