@@ -118,6 +118,11 @@ fn filters_of_calls_see_the_guests_numbers() {
 }
 
 #[test]
+fn supervisors_are_notified_of_the_guests_calls() {
+    check("notify", &[]);
+}
+
+#[test]
 fn the_vdso_is_found_and_answers() {
     check("vdso", &[]);
 }

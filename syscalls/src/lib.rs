@@ -18,6 +18,7 @@ mod handlers;
 mod host;
 pub mod matrix;
 mod memory;
+mod notify;
 mod process;
 mod raw;
 mod seccomp;

@@ -289,7 +289,7 @@ syscalls! {
     prctl (op: PrctlOp, arg2: Hex, arg3: Hex, arg4: Hex, arg5: Hex) -> Int = handler(process::prctl);
     personality (persona: Hex) -> Int = forward;
     ptrace (request: PtraceReq, pid: Pid, addr: Addr, data: Addr) -> Int = handler(trace::ptrace), note("of programs under the same runner; of others stops and memory only");
-    seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("no user notification; binds the guest, not the runner");
+    seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("binds the guest, not the runner; notifications have no program counter");
     rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("restartable sequences; C libraries fall back");
     rseq_slice_yield () -> Int = enosys("restartable sequences; C libraries fall back");
 
