@@ -123,6 +123,11 @@ fn supervisors_are_notified_of_the_guests_calls() {
 }
 
 #[test]
+fn processes_share_memory_and_run_on() {
+    check("sharing", &[]);
+}
+
+#[test]
 fn the_vdso_is_found_and_answers() {
     check("vdso", &[]);
 }
