@@ -71,6 +71,8 @@ pub struct Options {
     pub program_fd: Option<i32>,
     /// Descriptor of what limits the program's calls, if anything does.
     pub limits_fd: Option<i32>,
+    /// Resource limits that the program before this one has set: resource, soft, hard.
+    pub resource_limits: Vec<[u64; 3]>,
 }
 
 impl Options {
@@ -166,7 +168,8 @@ fn replay(args: &[OsString]) -> Vec<OsString> {
         let row = option(arg, "").ok().flatten();
         let len = if row.is_some_and(|r| !r.arg.is_empty()) { 2 } else { 1 };
         // The environment was changed already and is handed on.
-        let drop = row.is_some_and(|r| ["0", "remu-exec", "E", "U"].contains(&r.name));
+        let drop =
+            row.is_some_and(|r| ["0", "remu-exec", "remu-limits", "E", "U"].contains(&r.name));
         if !drop {
             out.extend(args[at..args.len().min(at + len)].iter().cloned());
         }

@@ -67,6 +67,7 @@ pub(super) static ROWS: &[Row] = &[
     row("cache", "cache", "DIR|off", "CACHE", "where translations are kept", |o, a| { o.cache = Some(a.to_owned()); Ok(()) }),
     row("io", "io", "auto|uring|direct", "IO", "how calls that may block reach the kernel", io),
     row("remu-exec", "remu-exec", "FDS", "", "", exec_state),
+    row("remu-limits", "remu-limits", "LIMITS", "", "", resource_limits),
 ];
 
 fn text(arg: &OsStr) -> Result<String, String> {
@@ -139,6 +140,16 @@ fn exec_state(o: &mut Options, arg: &OsStr) -> Result<(), String> {
     };
     (o.runner_fd, o.program_fd) = (*runner, *program);
     o.limits_fd = limits.first().copied().flatten();
+    Ok(())
+}
+
+/// `RESOURCE:SOFT:HARD,...`: limits that a runner hands to the runner it becomes on execve.
+fn resource_limits(o: &mut Options, arg: &OsStr) -> Result<(), String> {
+    for one in text(arg)?.split(',') {
+        let parts: Result<Vec<u64>, _> = one.split(':').map(str::parse).collect();
+        let parts = parts.ok().and_then(|p| p.try_into().ok());
+        o.resource_limits.push(parts.ok_or_else(|| format!("'{one}' is no limit"))?);
+    }
     Ok(())
 }
 

@@ -128,6 +128,11 @@ fn processes_share_memory_and_run_on() {
 }
 
 #[test]
+fn limits_and_landlock_hold_over_execve() {
+    check("limits", &[]);
+}
+
+#[test]
 fn the_vdso_is_found_and_answers() {
     check("vdso", &[]);
 }

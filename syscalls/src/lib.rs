@@ -36,6 +36,7 @@ pub use context::Context;
 pub use dispatch::dispatch;
 pub use errno::{Errno, SysResult};
 pub use handlers::procfs::AUXV_PROGRAM;
+pub use handlers::rlimit::{remember_limits, remembered_limits};
 pub use matrix::{support_json, support_matrix, support_text};
 pub use memory::{GuestMemory, MAX_PLAIN, Plain};
 pub use process::{AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction};

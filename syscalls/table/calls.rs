@@ -124,7 +124,7 @@ syscalls! {
     setns (fd: Fd, flags: NsFlags) -> Zero = forward;
     landlock_create_ruleset (attr: Addr, size: Size, flags: Hex) -> Fd = forward;
     landlock_add_rule (fd: Fd, rule: Uint, attr: Addr, flags: Hex) -> Zero = forward;
-    landlock_restrict_self (fd: Fd, flags: Hex) -> Zero = forward;
+    landlock_restrict_self (fd: Fd, flags: Hex) -> Zero = handler(landlock::restrict_self), note("the runner's program stays executable");
     lsm_get_self_attr (attr: Uint, ctx: OutBuf<size>, size: InOut<Uint>, flags: Hex) -> Int = forward;
     lsm_set_self_attr (attr: Uint, ctx: Addr, size: Size, flags: Hex) -> Zero = forward;
     lsm_list_modules (ids: Out<Ids>, size: InOut<Uint>, flags: Hex) -> Int = forward;
