@@ -104,6 +104,7 @@ fn set_up(inv: &mut Invocation, secure: bool) -> Result<(), String> {
     if let Some(seed) = o.seed {
         loader::set_seed(seed);
     }
+    remu_syscalls::set_io(o.io);
     remu_syscalls::remember_limits(&o.resource_limits);
     report::set_crash(!secure && std::env::var_os("REMU_CRASH").is_some_and(|v| v == "1"));
     Ok(())

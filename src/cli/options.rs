@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
+use remu_syscalls::Io;
+
 use super::table::{ROWS, Row, usage};
 use super::{Command, UsageError};
 
@@ -64,7 +66,7 @@ pub struct Options {
     /// `--cache`: a folder, or `off`.
     pub cache: Option<OsString>,
     /// `--io`.
-    pub io: Option<String>,
+    pub io: Io,
     /// Descriptor of the runner's own file, from the runner that became this one.
     pub runner_fd: Option<i32>,
     /// Descriptor of the program, likewise.

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use remu_syscalls::Io;
+
 use super::options::{Form, Options};
 
 /// What a row does with its argument; an error text for a bad one.
@@ -122,11 +124,12 @@ fn dfilter(o: &mut Options, arg: &OsStr) -> Result<(), String> {
 }
 
 fn io(o: &mut Options, arg: &OsStr) -> Result<(), String> {
-    let mode = text(arg)?;
-    if !["auto", "uring", "direct"].contains(&mode.as_str()) {
-        return Err(format!("'{mode}' is none of auto, uring, direct"));
-    }
-    o.io = Some(mode);
+    o.io = match text(arg)?.as_str() {
+        "auto" => Io::Auto,
+        "uring" => Io::Uring,
+        "direct" => Io::Direct,
+        mode => return Err(format!("'{mode}' is none of auto, uring, direct")),
+    };
     Ok(())
 }
 

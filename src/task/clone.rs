@@ -137,6 +137,7 @@ impl Task {
 
     fn in_forked_child(&mut self, a: &CloneArgs, traced: bool) -> SysResult<u64> {
         self.signals.state.clear(self.cpu.header());
+        remu_syscalls::forked();
         self.begin_traced(traced);
         self.shared.live.store(1, Ordering::Release);
         // The calling thread is the new process's first, whatever it was before.
@@ -187,6 +188,7 @@ impl Task {
         let kernel = a.flags & !(OWN | SIGHAND | CLEAR_SIGHAND);
         let old = host::set_mask(u64::MAX);
         let pid = raw::vfork(kernel, a.exit_signal, pid_address, &mut || {
+            remu_syscalls::set_lent(true);
             child.write_tids(a);
             child.enter();
             // Only now: the host's dispositions are the child's own here.
@@ -198,6 +200,7 @@ impl Task {
             exit::end_process(&child, end)
         });
         // The child ran with this thread's storage.
+        remu_syscalls::set_lent(false);
         self.enter();
         if let Ok(pid) = pid
             && a.flags & PARENT_SETTID != 0
@@ -271,6 +274,7 @@ fn thread_main(mut task: Task, a: &CloneArgs, ready: &Handshake) {
 /// Body of the host thread behind a process that shares memory and runs beside its parent.
 fn sharing_main(mut child: Task, a: &CloneArgs, ready: &Handshake) {
     let Ok(stack) = host::HandlerStack::install() else { return ready.set(-libc::EAGAIN) };
+    remu_syscalls::set_lent(true);
     // The kernel gives the number that the parent sees, unless the place for it holds a pidfd.
     let seen = AtomicI32::new(0);
     let (more, place) = match a.flags & PIDFD {
