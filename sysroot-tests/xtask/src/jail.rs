@@ -344,6 +344,8 @@ fn mount_dev(dev: &Path) -> Result<()> {
 }
 
 /// Registers the runner for 64-bit little-endian ELF files of one machine, in this namespace's own binfmt_misc.
+///
+/// With the flags that distributions use: opened now, argument zero kept, rights from the program.
 fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
     // Registrations live as long as this mount.
     let dir = root.join("proc/sys/fs/binfmt_misc");
@@ -354,6 +356,6 @@ fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
     let magic =
         format!(r"\x7fELF\x02\x01\x01\x00{}\x02\x00\x{low:02x}\x{high:02x}", r"\x00".repeat(8));
     let mask = format!(r"\xff\xff\xff\xff\xff\xff\xff\x00{}\xfe\xff\xff\xff", r"\xff".repeat(8));
-    let row = format!(":guest:M::{magic}:{mask}:{}:FP", runner.display());
+    let row = format!(":guest:M::{magic}:{mask}:{}:FPC", runner.display());
     fs::write(dir.join("register"), row).context("binfmt_misc refuses the registration")
 }

@@ -52,7 +52,11 @@ impl Ground {
     /// Runs the row and compares; returns how long it took.
     pub(crate) fn check(&self, case: &Case) -> Result<f64> {
         let start = Instant::now();
-        let seen = self.run(case, &self.pair.guest, self.runner.clone())?;
+        let mut runner = self.runner.clone();
+        if let Some(runner) = runner.as_mut().filter(|_| case.binfmt) {
+            runner.register = Some(self.arch.row().elf_machine);
+        }
+        let seen = self.run(case, &self.pair.guest, runner)?;
         let seconds = start.elapsed().as_secs_f64();
         let reference = match case.stdout {
             Expected::As(reference) => Some(self.reference(case, reference)?),
