@@ -152,8 +152,17 @@ fn wait_or_kill(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>
     }
 }
 
-/// First stage: new namespaces. A user namespace too, so that its binfmt_misc registrations are its own.
+/// First stage: new namespaces.
 pub(crate) fn outer(spec_file: &Path) -> Result<()> {
+    enter(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)?;
+    let status =
+        Command::new(std::env::current_exe()?).arg("jail-inner").arg(spec_file).status()?;
+    std::process::exit(status.code().unwrap_or(1));
+}
+
+/// Enters a user namespace, so that binfmt_misc registrations are its own, and new namespaces of mounts,
+/// of processes (which begins with the next child) and `others`.
+pub(crate) fn enter(others: CloneFlags) -> Result<()> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     let uid = nix::unistd::geteuid();
     let gid = nix::unistd::getegid();
@@ -172,15 +181,8 @@ pub(crate) fn outer(spec_file: &Path) -> Result<()> {
             fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
         }
     }
-    let rest = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
-    unshare(rest).context("cannot make namespaces")?;
-    let status =
-        Command::new(std::env::current_exe()?).arg("jail-inner").arg(spec_file).status()?;
-    std::process::exit(status.code().unwrap_or(1));
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | others)
+        .context("cannot make namespaces")
 }
 
 /// A process that stays outside and, when its input closes, maps every identity of this process to itself.
@@ -343,10 +345,10 @@ fn mount_dev(dev: &Path) -> Result<()> {
         .context("cannot mount devpts")
 }
 
-/// Registers the runner for 64-bit little-endian ELF files of one machine, in this namespace's own binfmt_misc.
+/// Registers the `runner` for 64-bit little-endian ELF files of one machine, in this namespace's own binfmt_misc.
 ///
 /// With the flags that distributions use: opened now, argument zero kept, rights from the program.
-fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
+pub(crate) fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
     // Registrations live as long as this mount.
     let dir = root.join("proc/sys/fs/binfmt_misc");
     mount(Some("binfmt_misc"), &dir, Some("binfmt_misc"), MsFlags::empty(), None::<&str>)
