@@ -135,9 +135,7 @@ pub(crate) fn inner(file: &Path) -> Result<()> {
         .context("cannot make mounts private")?;
     mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), NONE)
         .context("cannot mount proc")?;
-    if let Some(jail::Runner { binary, register: Some(machine) }) = &plan.runner {
-        jail::register(Path::new("/"), binary, *machine)?;
-    }
+    plan.runner.as_ref().map_or(Ok(()), jail::register_in_place)?;
     debootstrap(&plan)?;
     let mut after = Command::new("chroot");
     after.arg(&plan.root).args(["/bin/bash", "-c", AFTER, "bash"]).args(&plan.later);
