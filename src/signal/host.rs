@@ -299,7 +299,7 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         *pc(regs) = to as i64;
     }
     let Some(state) = state else {
-        return requeue(signal, info, context);
+        return pass_on(signal, info, context);
     };
     if let Some(n) = fault {
         // A second standard signal of the same number is dropped, as the kernel does.
@@ -322,6 +322,13 @@ fn requeue(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext
     block_all(context);
     let args = [pid() as u64, tid() as u64, signal as u64, info as u64, 0, 0];
     let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Gives a signal that met a thread at its end to the other threads.
+fn pass_on(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext_t) {
+    // SAFETY: the kernel's part of the mask is its first eight bytes.
+    unsafe { (&raw mut context.uc_sigmask).cast::<u64>().write(u64::MAX) };
+    let _ = call(libc::SYS_rt_sigqueueinfo, [pid() as u64, signal as u64, info as u64, 0, 0, 0]);
 }
 
 /// Makes a signal call.

@@ -78,8 +78,9 @@ impl Task {
         let ready = Arc::new(Handshake::default());
         let told = ready.clone();
         self.shared.live.fetch_add(1, Ordering::AcqRel);
-        // The new thread starts with everything blocked and opens its own mask when it is ready.
-        let old = host::set_mask(u64::MAX);
+        // The new thread starts with everything blocked but faults, which a word of the guest's may
+        // cause, and opens its own mask when it is ready.
+        let old = host::block();
         let spawned = std::thread::Builder::new()
             .stack_size(HOST_STACK)
             .spawn(move || thread_main(task, &a, &told));
@@ -187,7 +188,7 @@ impl Task {
         child.clear_tid = 0;
         let pid_address = if a.flags & PIDFD != 0 { a.pidfd } else { a.parent_tid };
         let kernel = a.flags & !(OWN | SIGHAND | CLEAR_SIGHAND);
-        let old = host::set_mask(u64::MAX);
+        let old = host::block();
         let pid = raw::vfork(kernel, a.exit_signal, pid_address, &mut || {
             remu_syscalls::set_lent(true);
             child.write_tids(a);

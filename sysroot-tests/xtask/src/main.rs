@@ -8,6 +8,7 @@ mod ci;
 mod cmd;
 mod direct;
 mod fuzz;
+mod install;
 mod jail;
 mod oracle;
 mod programs;
@@ -75,6 +76,8 @@ enum Command {
     },
     /// Run real programs and compare output and exit status.
     Programs(programs::Options),
+    /// Install Debian for the guest with all its scripts, the kernel starting the runner; takes minutes.
+    Install(install::Options),
     /// Run broken programs, which must end in a clear message.
     BadInput {
         /// Guest architecture.
@@ -102,6 +105,9 @@ enum Command {
     /// First stage of running a program in a sysroot.
     #[command(hide = true)]
     JailOuter { spec: PathBuf },
+    /// Second stage of `install`.
+    #[command(hide = true)]
+    InstallInner { plan: PathBuf },
     /// Second stage of running a program in a sysroot.
     #[command(hide = true)]
     JailInner { spec: PathBuf },
@@ -126,6 +132,8 @@ fn run() -> Result<()> {
         Command::Oracle => oracle::print(),
         Command::Programs(options) => programs::run(&options),
         Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
+        Command::Install(options) => install::run(&options),
+        Command::InstallInner { plan } => install::inner(&plan),
         Command::Bench(options) => bench::run(&options),
         Command::Run { arch, program } => direct::run(arch, &program),
         Command::Differential { arch, count, seed, row } => {
