@@ -272,7 +272,10 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         match fault_fixup(*pc(regs) as usize) {
             Some(to) => *pc(regs) = to as i64,
             // A fault of the runner itself: it dies of it when the instruction runs again.
-            None => reset(signal),
+            None => {
+                say_broken(signal, *pc(regs) as u64, addr);
+                reset(signal);
+            }
         }
         return;
     }
@@ -309,6 +312,23 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
     } else {
         requeue(signal, info, context);
     }
+}
+
+/// Says where the runner broke, on standard error and without allocation.
+fn say_broken(signal: i32, pc: u64, addr: u64) {
+    let mut text = *b"remu: fault of the runner itself: signal 00, pc 0x0000000000000000, address 0x0000000000000000\n";
+    let mut hex = |at: usize, mut v: u64| {
+        for digit in text[at..at + 16].iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(v & 15) as usize];
+            v >>= 4;
+        }
+    };
+    hex(50, pc);
+    hex(78, addr);
+    (text[41], text[42]) = (b'0' + (signal / 10) as u8, b'0' + (signal % 10) as u8);
+    let stderr = libc::STDERR_FILENO as u64;
+    // Nobody is left to tell of an error.
+    let _ = call(libc::SYS_write, [stderr, text.as_ptr() as u64, text.len() as u64, 0, 0, 0]);
 }
 
 /// Leaves the interrupted context with every signal blocked but faults.

@@ -4,6 +4,7 @@
 //! choice of an io_uring opcode all read it; nothing else lists calls by name.
 
 pub mod calls;
+pub mod drivers;
 pub mod fcntls;
 pub mod ioctls;
 pub mod kinds;

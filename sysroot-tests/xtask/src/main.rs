@@ -9,10 +9,12 @@ mod cmd;
 mod direct;
 mod fuzz;
 mod install;
+mod hostile;
 mod jail;
 mod oracle;
 mod programs;
 mod setup;
+mod support;
 mod sysroot;
 mod tree;
 
@@ -92,6 +94,26 @@ enum Command {
         #[arg(long)]
         bin: Option<PathBuf>,
     },
+    /// Make random system calls with hostile arguments, which must not break the runner.
+    Hostile {
+        /// Guest architecture.
+        arch: Arch,
+        /// How long.
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// Names the calls.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The folder that holds `remu-user-<arch>`; default: the release build of this checkout.
+        #[arg(long)]
+        bin: Option<PathBuf>,
+    },
+    /// Write the table of system calls beside qemu-user's, syscalls/SUPPORT.md.
+    Support {
+        /// The folder that holds `remu-user-<arch>`; default: the release build of this checkout.
+        #[arg(long)]
+        bin: Option<PathBuf>,
+    },
     /// Time native, qemu and remu over the work list and write the table.
     Bench(bench::Options),
     /// Check dependencies between crates, unsafe code, file length and the like.
@@ -134,6 +156,8 @@ fn run() -> Result<()> {
         Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
         Command::Install(options) => install::run(&options),
         Command::InstallInner { plan } => install::inner(&plan),
+        Command::Hostile { arch, seconds, seed, bin } => hostile::run(arch, seconds, seed, bin),
+        Command::Support { bin } => support::run(bin),
         Command::Bench(options) => bench::run(&options),
         Command::Run { arch, program } => direct::run(arch, &program),
         Command::Differential { arch, count, seed, row } => {
