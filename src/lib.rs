@@ -5,6 +5,7 @@
 
 mod cache;
 pub mod cli;
+mod dump;
 mod gdb;
 mod guest;
 mod host;

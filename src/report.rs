@@ -31,11 +31,14 @@ fn private_dirty() -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// Prints the registers and mappings of a guest that dies of a fault.
-pub(crate) fn crash(task: &Task, signal: i32, code: i32, addr: u64) {
+/// Prints the registers and mappings of a guest that dies of a signal.
+pub(crate) fn crash(task: &Task, signal: i32) {
     if !CRASH.get().copied().unwrap_or(false) {
         return;
     }
+    let info = task.signals.fatal();
+    let code = i32::from_le_bytes([info[8], info[9], info[10], info[11]]);
+    let addr = u64::from_le_bytes([16, 17, 18, 19, 20, 21, 22, 23].map(|n| info[n]));
     let pc = task.cpu.pc();
     let mut out = format!("signal {signal} (code {code}, address {addr:#x}) at pc {pc:#x}\n");
     for (n, reg) in task.shared.regs.desc.regs.iter().enumerate() {

@@ -11,6 +11,7 @@ use remu_isa::Guest;
 use remu_syscalls::{Errno, GuestMemory, MmapArgs};
 
 use crate::cli::{Command, Form, Invocation, List, Startup, base_name};
+use crate::dump::Rest;
 use crate::guest::{GuestOs, Regs, set};
 use crate::loader::{self, AuxInfo, FileKind, LoadError, VdsoImage, machine_name};
 use crate::mm::{AddressSpace, page_up};
@@ -218,6 +219,7 @@ fn run(
         config: Arc::new(config),
         live: AtomicUsize::new(1),
         limits: Limits::default(),
+        rest: Rest::default(),
     });
     drop(found.file);
     let task = Task::first(shared, cpu, mask, limits);

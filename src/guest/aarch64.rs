@@ -92,6 +92,14 @@ pub(super) static OS: GuestOs = GuestOs {
         // brk #0.
         breakpoint: |len| (len == 4).then_some(&[0x00, 0x00, 0x20, 0xd4]),
         watches_before: true,
+        core_sets: &[
+            NT_PRSTATUS,
+            NT_PRFPREG,
+            NT_ARM_TLS,
+            NT_ARM_HW_BREAK,
+            NT_ARM_HW_WATCH,
+            NT_ARM_PAC_MASK,
+        ],
         always: ["sp", "pc"],
     },
 };

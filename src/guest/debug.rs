@@ -12,6 +12,8 @@ pub(crate) struct Debug {
     pub(crate) breakpoint: fn(len: u64) -> Option<&'static [u8]>,
     /// The processor stops at a watchpoint before the access, not after it.
     pub(crate) watches_before: bool,
+    /// The register sets of a core dump, general registers first.
+    pub(crate) core_sets: &'static [u64],
     /// gdb's names of the stack pointer and the program counter.
     pub(crate) always: [&'static str; 2],
 }

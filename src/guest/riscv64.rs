@@ -98,6 +98,7 @@ pub(super) static OS: GuestOs = GuestOs {
             _ => None,
         },
         watches_before: false,
+        core_sets: &[NT_PRSTATUS, NT_PRFPREG],
         always: ["sp", "pc"],
     },
 };

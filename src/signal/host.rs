@@ -15,7 +15,7 @@ use remu_isa::Header;
 use remu_syscalls::{Errno, SysResult, fault_fixup, signal_fixup};
 
 use crate::host::{Registers, own_thread_pointer, pc};
-use crate::trace::{Block, CODE_STOP, Heard};
+use crate::trace::{Block, CODE_REST, CODE_STOP, Heard};
 
 /// Signals that report faults of the processor. The runner keeps them for itself: they are never
 /// blocked on the host and always have its handler.
@@ -453,6 +453,22 @@ pub(crate) fn stop_for_tracer(code: i32, value: u64) {
     let args = [pid() as u64, tid() as u64, libc::SIGTRAP as u64, at, 0, 0];
     // To itself a thread may send anything.
     let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Has every other thread of the process look up from guest code.
+pub(crate) fn call_threads() {
+    let names = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let tids = names.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+    let own = tid();
+    for tid in tids.filter(|t| *t != own) {
+        let mut info: Info = [0; 128];
+        info[0..4].copy_from_slice(&libc::SIGTRAP.to_le_bytes());
+        info[8..12].copy_from_slice(&CODE_REST.to_le_bytes());
+        let at = info.as_ptr() as u64;
+        let args = [pid() as u64, tid as u64, libc::SIGTRAP as u64, at, 0, 0];
+        // One that has ended meanwhile need not come.
+        let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+    }
 }
 
 /// Sends the calling thread a signal.

@@ -26,7 +26,9 @@ pub(super) fn end_process(task: &Task, end: End) -> i32 {
             host::exit_group(status)
         }
         End::Signal(signal) => {
+            crate::report::crash(task, signal);
             crate::report::at_exit(task);
+            crate::dump::before_death(task, signal);
             host::die(signal)
         }
     }

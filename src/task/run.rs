@@ -32,10 +32,11 @@ impl Task {
     /// Runs the thread until it ends.
     pub(crate) fn run(&mut self) -> End {
         loop {
-            if self.signals.state.waiting()
-                && let Delivery::Die(signal) = self.deliver()
-            {
-                return End::Signal(signal);
+            if self.signals.state.waiting() {
+                self.shared.rest.stay(self);
+                if let Delivery::Die(signal) = self.deliver() {
+                    return End::Signal(signal);
+                }
             }
             if CHANGED.any() {
                 self.written_by_tracer();
@@ -150,10 +151,7 @@ impl Task {
         let done = self.with_signals(|s, t| s.fault(t, signal, code, addr));
         match done {
             Delivery::Continue => None,
-            Delivery::Die(signal) => {
-                crate::report::crash(self, signal, code, addr);
-                Some(End::Signal(signal))
-            }
+            Delivery::Die(signal) => Some(End::Signal(signal)),
         }
     }
 

@@ -112,11 +112,8 @@ fn check(name: &str) {
         let (text, ended) = converse(runner, &program, &args, &path);
         let stdout = String::from_utf8_lossy(&ended.stdout);
         let all = format!("{guest}: {}\n{stdout}\n{text}", ended.status);
-        let mut rest = text.as_str();
-        for want in script.lines().filter_map(|l| l.strip_prefix("#= ")) {
-            let Some(at) = rest.find(want) else { panic!("no '{want}' in {all}") };
-            rest = &rest[at + want.len()..];
-        }
+        let wanted: Vec<&str> = script.lines().filter_map(|l| l.strip_prefix("#= ")).collect();
+        in_order(&text, &wanted, &all);
         assert!(!text.contains("Error in sourced"), "{all}");
         match setting(&script, "ends") {
             None => assert_eq!(ended.status.code(), Some(0), "{all}"),
@@ -128,6 +125,101 @@ fn check(name: &str) {
             let plain = Command::new(runner).arg(&program).args(&args).output().unwrap();
             assert_eq!(ended.stdout, plain.stdout, "{all}");
         }
+    }
+}
+
+/// Runs the program with core dumps of up to `limit` KiB allowed, in its own folder.
+fn dump(runner: &str, program: &Path, what: &str, limit: &str) -> Output {
+    let script = format!("ulimit -c {limit}; exec \"$@\"");
+    let mut run = Command::new("sh");
+    run.args(["-c", &script, "sh", runner]).arg(program).arg(what);
+    run.current_dir(program.parent().unwrap()).output().unwrap()
+}
+
+/// The only core in the program's folder.
+fn core_of(program: &Path) -> Option<PathBuf> {
+    let names = std::fs::read_dir(program.parent().unwrap()).unwrap().map(|e| e.unwrap().path());
+    let is_core = |p: &PathBuf| p.file_name().unwrap().to_str().unwrap().contains("core");
+    let cores: Vec<PathBuf> = names.filter(is_core).collect();
+    assert!(cores.len() < 2, "{cores:?}");
+    cores.into_iter().next()
+}
+
+/// What gdb says of a program that has dumped core.
+fn post_mortem(program: &Path, core: &Path, commands: &[&str]) -> String {
+    let mut gdb = Command::new(GDB);
+    gdb.args(["-nx", "-batch", "-ex", "set pagination off"]);
+    commands.iter().for_each(|c| {
+        gdb.args(["-ex", c]);
+    });
+    let out = gdb.arg(program).arg(core).output().unwrap();
+    String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned()
+}
+
+#[test]
+fn core_dumps_are_the_guests() {
+    // A pattern that leads elsewhere leads the dump out of the test's folder.
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    if pattern.starts_with('/') {
+        eprintln!("skipped: cores go to {pattern}");
+        return;
+    }
+    for (guest, compiler, runner) in GUESTS {
+        if !have(compiler) || !have(GDB) {
+            continue;
+        }
+        let scratch = Scratch::new(&format!("core-{guest}"));
+        let program = build(compiler, &scratch);
+        let ended = dump(runner, &program, "crash", "0");
+        assert_eq!(ended.status.signal(), Some(libc::SIGSEGV), "{guest}");
+        assert_eq!((core_of(&program), ended.status.core_dumped()), (None, false), "{guest}");
+
+        let ended = dump(runner, &program, "crash", "unlimited");
+        assert_eq!(ended.status.signal(), Some(libc::SIGSEGV), "{guest}");
+        // Where the kernel hands dumps to a program it is kept from doing so, and knows of none.
+        assert_eq!(ended.status.core_dumped(), !pattern.starts_with(['|', '@']), "{guest}");
+        let core = core_of(&program).unwrap();
+        let commands = [
+            "bt",
+            "print counter",
+            "print $_siginfo._sifields._sigfault.si_addr",
+            "print $pc == 0",
+            "print (char *)argv[1]",
+            "info auxv",
+            "info proc mappings",
+        ];
+        let text = post_mortem(&program, &core, &commands);
+        let wanted = [
+            "terminated with signal SIGSEGV",
+            "#0  0x",
+            "in crash ()",
+            "in main (argc=2",
+            "= 4",
+            "= (void *) 0x10",
+            "= 0",
+            "AT_ENTRY",
+            "debuggee",
+        ];
+        in_order(&text, &wanted, guest);
+        std::fs::remove_file(&core).unwrap();
+
+        let ended = dump(runner, &program, "aborts", "unlimited");
+        assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{guest}");
+        let core = core_of(&program).unwrap();
+        let text =
+            post_mortem(&program, &core, &["info threads", "thread apply all bt", "print ratio"]);
+        let wanted = ["terminated with signal SIGABRT", "* 1 ", "  2 ", "  3 ", "= 2.5"];
+        in_order(&text, &wanted, guest);
+        assert_eq!(text.matches("in worker (arg=").count(), 2, "{guest}: {text}");
+        assert!(text.contains("in aborts ()"), "{guest}: {text}");
+    }
+}
+
+fn in_order(text: &str, wanted: &[&str], guest: &str) {
+    let mut rest = text;
+    for want in wanted {
+        let Some(at) = rest.find(want) else { panic!("no '{want}' for {guest} in {text}") };
+        rest = &rest[at + want.len()..];
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) const CODE_KICK: i32 = CODE_STOP - 1;
 /// `si_code` of a `SIGTRAP` that stands for the signal noted in the block.
 pub(crate) const CODE_NOTED: i32 = CODE_STOP - 2;
 
+/// `si_code` of a `SIGTRAP` by which a thread that is about to dump the process calls the others.
+pub(crate) const CODE_REST: i32 = CODE_STOP - 3;
+
 /// `PTRACE_O_*` as bits by the number of their event (ptrace(2)).
 pub(crate) mod option {
     pub(crate) const SYSGOOD: u32 = 1;

@@ -64,9 +64,10 @@ static void calls(void)
     printf("counter = %d\n", counter);
 }
 
-static void threads(void)
+static pthread_t t[2];
+
+static void start_threads(void)
 {
-    pthread_t t[2];
     if (pipe(pipe_ends))
         exit(2);
     for (long i = 0; i < 2; i++)
@@ -74,6 +75,18 @@ static void threads(void)
     while (__atomic_load_n(&ready, __ATOMIC_SEQ_CST) < 2)
         usleep(1000);
     usleep(10000);
+}
+
+static void aborts(void)
+{
+    start_threads();
+    ratio = scale(5);
+    abort();
+}
+
+static void threads(void)
+{
+    start_threads();
     reached();
     if (write(pipe_ends[1], "ab", 2) != 2)
         exit(2);
@@ -152,6 +165,8 @@ int main(int argc, char **argv)
         spin();
     else if (!strcmp(what, "crash"))
         crash();
+    else if (!strcmp(what, "aborts"))
+        aborts();
     else if (!strcmp(what, "sum"))
         sum();
     return 0;
