@@ -5,6 +5,7 @@
 
 mod cache;
 pub mod cli;
+mod gdb;
 mod guest;
 mod host;
 pub mod loader;

@@ -19,6 +19,8 @@ const ITEMS: &[Item] = &[
     Item("elf", "remu::elf", "what was loaded where"),
     Item("int", "remu::signal", "signals delivered to the guest"),
     Item("signal", "remu::signal", "the same"),
+    Item("gdb", "remu::gdb", "packets of gdb's remote protocol (-g)"),
+    Item("io", "remu::io", "when the kernel refuses a ring to --io"),
     Item("unimp", "remu::unimp", "what the guest asked for and remu lacks"),
     Item("in_asm", "remu::in_asm", "guest code, when it is translated"),
     Item("op", "remu::op", "its meaning in the translator's own terms, as optimised while lifted"),

@@ -17,9 +17,18 @@ pub(crate) fn at_exit(task: &Task) {
     task.shared.engine.save();
     if task.shared.config.options.stats {
         let missed = remu_syscalls::stats::report();
-        let text = format!("{}\n{missed}", task.shared.engine.stats());
+        let dirty =
+            private_dirty().map_or(String::new(), |n| format!("private dirty KiB       {n:>12}\n"));
+        let text = format!("{}\n{dirty}{missed}", task.shared.engine.stats());
         crate::logging::write(text.as_bytes());
     }
+}
+
+/// KiB of memory that this process, guest included, shares with no other (proc_pid_smaps(5)).
+fn private_dirty() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("Private_Dirty:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// Prints the registers and mappings of a guest that dies of a fault.

@@ -92,7 +92,8 @@ impl AddressSpace {
         self.read().table.at(addr)
     }
 
-    /// Copies executable bytes at `addr`; how many there were.
+    /// Copies executable bytes at `addr`; how many there were. Breakpoints of a debugger outside are
+    /// in them, not in memory.
     pub fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
         let inner = self.read();
         let mut have = 0;
@@ -106,6 +107,7 @@ impl AddressSpace {
             }
             have += part.len();
         }
+        crate::trace::POINTS.lay_over(addr, &mut buf[..have]);
         have
     }
 

@@ -82,7 +82,7 @@ impl Task {
     /// What the kernel does for a thread that ends: marks its robust futexes, then clears and wakes
     /// the word others join on. The host thread outlives the guest's by a moment, so the kernel's
     /// own turn would come too late.
-    fn release_futexes(&self) {
+    pub(super) fn release_futexes(&self) {
         if self.robust != 0 {
             self.walk_robust_list();
             let _ = raw::set_robust_list(0, ROBUST_HEAD);

@@ -8,6 +8,7 @@ mod run;
 mod services;
 mod step;
 mod traced;
+mod watch;
 
 use std::ffi::CString;
 use std::sync::atomic::AtomicUsize;
@@ -29,7 +30,7 @@ pub(crate) use exec::{
     Resolved, absolute, adopt, adopt_limits, keep_high, keep_high_owned, open_program, open_runner,
     resolve_program,
 };
-pub(crate) use raw::show_guest;
+pub(crate) use raw::{allow_tracer, close_others, fork_apart, show_guest};
 pub(crate) use run::End;
 
 /// What stays the same for all threads and forks of a program.
@@ -126,6 +127,8 @@ pub(crate) struct Task {
     exec_scratch: Vec<Vec<CString>>,
     /// Runs it instruction by instruction.
     stepper: Option<Box<step::Stepper>>,
+    /// Says which memory an instruction reaches.
+    watcher: Option<Box<watch::Watcher>>,
 }
 
 impl Task {
@@ -143,6 +146,7 @@ impl Task {
             main: true,
             exec_scratch: Vec::new(),
             stepper: None,
+            watcher: None,
         }
     }
 
@@ -162,6 +166,7 @@ impl Task {
             main: false,
             exec_scratch: Vec::new(),
             stepper: None,
+            watcher: None,
         })
     }
 

@@ -40,9 +40,13 @@ impl Task {
             if CHANGED.any() {
                 self.written_by_tracer();
             }
-            let steps = self.signals.state.trace.mode() & mode::STEP != 0;
-            let kind =
-                if steps { self.step() } else { Some(self.shared.engine.run(&mut self.cpu)) };
+            let how = self.signals.state.trace.mode() & (mode::STEP | mode::WATCH);
+            let kind = match how {
+                0 => Some(self.shared.engine.run(&mut self.cpu)),
+                mode::STEP => self.step(),
+                _ => self.watched_step(),
+            };
+            let steps = how & mode::STEP != 0;
             if let Some(kind) = kind
                 && let Some(end) = self.exit(kind)
             {

@@ -164,6 +164,12 @@ impl Process for Task {
         Some(info)
     }
 
+    fn restarts(&self) -> bool {
+        let sent = self.signals.state.sent().trailing_zeros() as i32 + 1;
+        let signal = self.signals.state.taken().unwrap_or(sent);
+        self.shared.actions.restarts(signal)
+    }
+
     fn begin_temporary_mask(&mut self, set: u64) {
         self.signals.begin_temporary(set);
     }

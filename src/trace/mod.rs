@@ -16,13 +16,16 @@
 
 mod block;
 mod judge;
+mod points;
 mod remote;
 mod request;
+pub(crate) mod server;
 mod table;
 mod tracee;
 
 pub(crate) use block::{Block, CHANGED, kind, mode};
 pub(crate) use judge::{untold, waited};
+pub(crate) use points::{POINTS, Points, access};
 pub(crate) use remote::forwarded;
 pub(crate) use request::{is_for_self, perform, traces, wrote};
 pub(crate) use table::hold;
@@ -46,6 +49,7 @@ pub(crate) mod option {
     pub(crate) const VFORK: u32 = 1 << super::event::VFORK;
     pub(crate) const CLONE: u32 = 1 << super::event::CLONE;
     pub(crate) const EXEC: u32 = 1 << super::event::EXEC;
+    pub(crate) const VFORK_DONE: u32 = 1 << super::event::VFORK_DONE;
     pub(crate) const SECCOMP: u32 = 1 << super::event::SECCOMP;
     /// `PTRACE_O_SUSPEND_SECCOMP`: the filters are not the kernel's.
     pub(crate) const SUSPEND_SECCOMP: u32 = 1 << 21;
@@ -57,6 +61,7 @@ pub(crate) mod event {
     pub(crate) const VFORK: u32 = 2;
     pub(crate) const CLONE: u32 = 3;
     pub(crate) const EXEC: u32 = 4;
+    pub(crate) const VFORK_DONE: u32 = 5;
     pub(crate) const SECCOMP: u32 = 7;
     pub(crate) const STOP: u32 = 128;
 }

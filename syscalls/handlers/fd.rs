@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::table::fcntls::{self, FcntlHow};
 use crate::table::ioctls::{self, Found, IoctlArg};
 use crate::table::kinds;
-use crate::{Errno, SysResult, stats};
+use crate::{Errno, SysResult, notify, stats};
 
 /// close(2). Dispatch has refused the runner's own descriptors.
 pub(crate) fn close(cx: &mut Context<'_>, kinds::Fd(fd): kinds::Fd) -> SysResult<u64> {
@@ -117,6 +117,9 @@ pub(crate) fn ioctl(
         Found::Family(_) => request.0 >> 30 != 0,
     };
     let arg = if pointer { cx.mem().host(arg.0) } else { arg.0 };
+    if [notify::RECV, notify::SEND].contains(&request.0) {
+        return listener(cx, fd.0, request.0, arg);
+    }
     let args = [fd.0 as u64, request.0.into(), arg, 0, 0, 0];
     match cx.blocking(libc::SYS_ioctl, args) {
         Err(Errno::EFAULT) if pointer && cx.process.unprotect(arg, 4096) => {
@@ -124,4 +127,19 @@ pub(crate) fn ioctl(
         }
         r => r,
     }
+}
+
+/// Requests of a seccomp listener that carry a call's number or say what becomes of it.
+fn listener(cx: &Context<'_>, fd: i32, request: u32, arg: u64) -> SysResult<u64> {
+    let make = |arg| cx.blocking(libc::SYS_ioctl, [fd as u64, request.into(), arg, 0, 0, 0]);
+    if request == notify::SEND
+        && let Some(instead) = notify::answer(cx.mem(), arg)?
+    {
+        return make(instead.as_ptr() as u64);
+    }
+    let done = make(arg)?;
+    if request == notify::RECV {
+        notify::received(cx.mem(), cx.abi, arg)?;
+    }
+    Ok(done)
 }

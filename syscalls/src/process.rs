@@ -237,6 +237,10 @@ pub trait Process {
         let _ = set;
         None
     }
+    /// The signal that waits has an action with `SA_RESTART`: a call that it interrupted is made again.
+    fn restarts(&self) -> bool {
+        false
+    }
     /// `set` becomes the guest mask for the length of one call (ppoll, pselect6, epoll_pwait, rt_sigsuspend). The host's
     /// own mask stays as it is: the host call gets the temporary one as its argument. When a signal already taken from the
     /// host becomes deliverable, set the pending flag: the call then ends with `EINTR` at once.

@@ -71,7 +71,7 @@ pub struct Call {
     pub policy: Policy,
     /// May sleep: goes through the interruptible host call.
     pub blocking: bool,
-    /// io_uring opcode that can carry the call.
+    /// io_uring opcode that carries the call under `--io=uring`, for the files where it can.
     pub uring: Option<u8>,
     /// What a user should know about the support; empty when complete.
     pub note: &'static str,

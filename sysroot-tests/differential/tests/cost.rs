@@ -91,17 +91,22 @@ fn plain(listing: &str, at: u64, len: usize) -> Vec<String> {
             continue;
         };
         let text = text.split_once("  ").map_or(text, |t| t.1).trim();
-        let words: Vec<String> = text
-            .split(' ')
-            .map(|word| {
-                match word.strip_suffix('h').and_then(|w| u64::from_str_radix(w, 16).ok()) {
-                    Some(n) if n.wrapping_sub(at) < len as u64 => format!("+{:#x}", n - at),
-                    Some(n) if n >> 32 != 0 && n.abs_diff(at) < 1 << 31 => "thunk".to_owned(),
-                    _ => word.to_owned(),
-                }
-            })
-            .collect();
-        lines.push(words.join(" "));
+        let is_word = |c: char| c.is_ascii_alphanumeric();
+        let mut line = String::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
+            match word.strip_suffix('h').and_then(|w| u64::from_str_radix(w, 16).ok()) {
+                Some(n) if n.wrapping_sub(at) < len as u64 => line += &format!("+{:#x}", n - at),
+                Some(n) if n >> 32 != 0 && n.abs_diff(at) < 1 << 31 => line += "thunk",
+                _ => line += word,
+            }
+            rest = &rest[word.len()..];
+            let other = &rest[..rest.find(is_word).unwrap_or(rest.len())];
+            line += other;
+            rest = &rest[other.len()..];
+        }
+        lines.push(line);
     }
     lines
 }
