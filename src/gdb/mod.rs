@@ -85,7 +85,7 @@ fn serve(shared: &Shared, listener: &Listener, mut guest: UnixStream, pid: i32) 
     let kept = [listener.fd().as_raw_fd(), guest.as_raw_fd()];
     let own = [shared.config.sysroot.fd()].into_iter().flatten();
     let kept: Vec<i32> = kept.into_iter().chain(own).collect();
-    task::close_others(|fd| kept.contains(&fd) || crate::logging::is_log(fd));
+    task::close_others(|fd| kept.contains(&fd) || crate::logging::file() == Some(fd));
     // A SIGCHLD that is ignored never comes.
     let _ = host::set_disposition(libc::SIGCHLD, 0, 0);
     let mut chld = SigSet::empty();
