@@ -226,7 +226,7 @@ impl Task {
         let a = *a;
         let ready = Arc::new(Handshake::default());
         let told = ready.clone();
-        let old = host::set_mask(u64::MAX);
+        let old = host::block();
         let spawned = std::thread::Builder::new()
             .stack_size(HOST_STACK)
             .spawn(move || sharing_main(child, &a, &told));
