@@ -41,6 +41,8 @@ pub(super) struct Value {
     pub(super) zero_high: bool,
     /// For a vector register: its bytes from this one on are known to be zero.
     pub(super) zero_from: u8,
+    /// Flags that were computed where they stand: the host's, or in memory.
+    pub(super) placed: bool,
 }
 
 impl Value {
@@ -53,6 +55,7 @@ impl Value {
         target: NO_HOST,
         zero_high: false,
         zero_from: 16,
+        placed: false,
     };
 }
 
@@ -160,7 +163,7 @@ impl Compiler<'_> {
             self.owner[usize::from(h)] == NOBODY && (self.locked | self.kept_mask) >> h & 1 == 0
         })
     }
-    fn spill_slot(&mut self) -> u8 {
+    pub(super) fn spill_slot(&mut self) -> u8 {
         let n = (0..Layout::SPILLS).find(|&n| !self.spilled[n]).unwrap_or(Layout::SPILLS - 1);
         self.spilled[n] = true;
         n as u8
@@ -273,16 +276,19 @@ impl Compiler<'_> {
         self.load_into(root, h);
         // Constants are not kept: they cost as much to copy as to make.
         if v.loc != Loc::None {
-            self.vals[usize::from(root)].loc = Loc::Reg(h);
-            self.owner[usize::from(h)] = root;
-            if let Loc::Home(off) = v.loc {
-                self.vals[usize::from(root)].home = off;
-            }
-            if let Loc::Spill(n) = v.loc {
-                self.freed.push(n);
-            }
+            self.moved_to(root, h);
         }
         h & 15
+    }
+    /// A value that was in memory is in a register now.
+    pub(super) fn moved_to(&mut self, root: u16, h: Host) {
+        let v = &mut self.vals[usize::from(root)];
+        match core::mem::replace(&mut v.loc, Loc::Reg(h)) {
+            Loc::Home(off) => v.home = off,
+            Loc::Spill(n) => self.freed.push(n),
+            _ => {}
+        }
+        self.owner[usize::from(h)] = root;
     }
     /// Loads a value into a register without recording anything.
     pub(super) fn load_into(&mut self, id: u16, h: Host) {
@@ -307,7 +313,7 @@ impl Compiler<'_> {
                         };
                         self.a.vex(op, h - X, 0, m);
                     } else {
-                        self.a.op(if i.ty == Type::I64 { W::Q } else { W::D }, 0x8b, h, m, false);
+                        self.a.mov_rm(if i.ty == Type::I64 { W::Q } else { W::D }, h, m);
                     }
                 }
             }
@@ -555,6 +561,7 @@ impl Compiler<'_> {
         self.owner = [NOBODY; 32];
         self.homes.fill(NOBODY);
         self.spilled.fill(false);
+        self.a.drop_flags();
         self.unlock_all();
     }
     /// Gives every value that outlives this op a place that survives a call
