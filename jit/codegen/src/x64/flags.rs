@@ -11,7 +11,7 @@
 
 use remu_ir::{Addr, FlagCond, Inst, Op, Order, Region, Slot};
 
-use super::alloc::{Loc, NOBODY, wide};
+use super::alloc::{NOBODY, wide};
 use super::enc::{Alu, Mem, RAX, RBP, Rm, W, at, cc};
 use super::int::{ANDN_D, PDEP_D, PEXT_D, SARX_D, SHLX_D, SHRX_D, reg_of, vex_w};
 use super::lower::Compiler;
@@ -94,7 +94,7 @@ impl Compiler<'_> {
             let n = self.spill_slot();
             let m = at(RBP, self.lay.spill(usize::from(n)));
             self.a.st(W::D, m, RAX);
-            self.vals[usize::from(f)].loc = Loc::Spill(n);
+            self.spilled_to(f, n);
         }
     }
     /// The value `v` and its flags `f`.
