@@ -103,6 +103,8 @@ pub struct CodeBuf<'a> {
     pub(crate) fixed: Cell<bool>,
     /// The host's flags are those of the code that ends here; see [`Self::note_flags`].
     flags_at: usize,
+    /// Where code ends that has left this guest address in rax.
+    rax_pc: (usize, u64),
 }
 
 /// Labels and the jumps to them.
@@ -131,6 +133,7 @@ impl<'a> CodeBuf<'a> {
             relocs,
             fixed: Cell::new(false),
             flags_at: usize::MAX,
+            rax_pc: (usize::MAX, 0),
         }
     }
     /// The tables, for the next buffer.
@@ -236,6 +239,7 @@ impl<'a> CodeBuf<'a> {
     }
     pub(crate) fn bind(&mut self, l: Label) {
         self.jumps.labels[l.0 as usize] = self.pos as u32;
+        self.rax_pc.0 = usize::MAX;
     }
     pub(crate) fn bound(&self, l: Label) -> Option<u32> {
         Some(self.jumps.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
@@ -403,7 +407,11 @@ impl<'a> CodeBuf<'a> {
     }
     /// Store of 4 or 8 bytes.
     pub(crate) fn st(&mut self, w: W, m: Mem, s: Reg) {
+        let known = self.rax_pc.0 == self.pos;
         self.keeping(|a| a.op(w, 0x89, s, Rm::M(m), false));
+        if known {
+            self.rax_pc.0 = self.pos;
+        }
     }
     /// Constant into a register, flags kept.
     pub(crate) fn movi(&mut self, d: Reg, v: u64) {
@@ -438,11 +446,17 @@ impl<'a> CodeBuf<'a> {
     /// Guest address into a register, flags kept. Only programs that are linked
     /// for their address have code at low ones: it stays short there.
     pub(crate) fn movi_pc(&mut self, d: Reg, v: u64) {
+        if d == RAX && self.rax_pc == (self.pos, v) {
+            return;
+        }
         if v >> 32 == 0 {
             self.fixed.set(true);
             self.movi(d, v);
         } else {
             self.movabs(d, v, RelocKind::Guest);
+        }
+        if d == RAX {
+            self.rax_pc = (self.pos, v);
         }
     }
     /// Address of a function of the host program into a register.
@@ -649,6 +663,7 @@ impl<'a> CodeBuf<'a> {
     pub(crate) fn patch_short(&mut self, from: usize) {
         let d = self.pos - from;
         debug_assert!(d < 128, "short jump too long");
+        self.rax_pc.0 = usize::MAX;
         if let Some(p) = self.buf.get_mut(from - 1) {
             *p = d as u8;
         }
