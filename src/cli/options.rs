@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
+use remu_syscalls::Io;
+
 use super::table::{ROWS, Row, usage};
 use super::{Command, UsageError};
 
@@ -66,13 +68,15 @@ pub struct Options {
     /// `--cache`: a folder, or `off`.
     pub cache: Option<OsString>,
     /// `--io`.
-    pub io: Option<String>,
+    pub io: Io,
     /// Descriptor of the runner's own file, from the runner that became this one.
     pub runner_fd: Option<i32>,
     /// Descriptor of the program, likewise.
     pub program_fd: Option<i32>,
     /// Descriptor of what limits the program's calls, if anything does.
     pub limits_fd: Option<i32>,
+    /// Resource limits that the program before this one has set: resource, soft, hard.
+    pub resource_limits: Vec<[u64; 3]>,
 }
 
 impl Options {
@@ -168,7 +172,8 @@ fn replay(args: &[OsString]) -> Vec<OsString> {
         let row = option(arg, "").ok().flatten();
         let len = if row.is_some_and(|r| !r.arg.is_empty()) { 2 } else { 1 };
         // The environment was changed already and is handed on.
-        let drop = row.is_some_and(|r| ["0", "remu-exec", "E", "U", "g"].contains(&r.name));
+        let own = ["0", "remu-exec", "remu-limits", "E", "U", "g"];
+        let drop = row.is_some_and(|r| own.contains(&r.name));
         if !drop {
             out.extend(args[at..args.len().min(at + len)].iter().cloned());
         }

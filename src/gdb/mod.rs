@@ -83,9 +83,9 @@ pub(crate) fn start(shared: &Shared, place: &str, mask: u64) -> Result<(), Strin
 /// The server's process.
 fn serve(shared: &Shared, listener: &Listener, mut guest: UnixStream, pid: i32) {
     let kept = [listener.fd().as_raw_fd(), guest.as_raw_fd()];
-    let own = [shared.config.sysroot.fd()].into_iter().flatten();
+    let own = [shared.config.sysroot.fd(), crate::logging::file()].into_iter().flatten();
     let kept: Vec<i32> = kept.into_iter().chain(own).collect();
-    task::close_others(|fd| kept.contains(&fd) || crate::logging::is_log(fd));
+    task::close_others(|fd| kept.contains(&fd));
     // A SIGCHLD that is ignored never comes.
     let _ = host::set_disposition(libc::SIGCHLD, 0, 0);
     let mut chld = SigSet::empty();

@@ -5,7 +5,7 @@ use remu_isa::ir::Slot;
 use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{Errno, GuestMemory, SysResult};
 
-use crate::loader::random_bytes;
+use crate::loader::{Vdso, random_bytes};
 
 use super::debug::{Debug, Feature, FrameLink, Reg};
 use super::{
@@ -47,8 +47,20 @@ pub(super) static OS: GuestOs = GuestOs {
         monitor: &["excl_addr"],
     },
     syscall_len: 4,
-    // mov x8, #139; svc #0: what unwinders look for.
-    trampoline: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
+    vdso: Vdso {
+        version: "LINUX_2.6.39",
+        functions: &[
+            ("__kernel_rt_sigreturn", "rt_sigreturn"),
+            ("__kernel_gettimeofday", "gettimeofday"),
+            ("__kernel_clock_gettime", "clock_gettime"),
+            ("__kernel_clock_getres", "clock_getres"),
+        ],
+        sigreturn: "__kernel_rt_sigreturn",
+        // mov x8, #number; svc #0: what unwinders look for.
+        call: |n| [0xd280_0008 | u32::from(n) << 5, 0xd400_0001].map(u32::to_le_bytes).concat(),
+        ret: &[0xc0, 0x03, 0x5f, 0xd6],
+        elf_flags: 0,
+    },
     frame_size: SIZE as u64 + FRAME_RECORD + 32,
     min_signal_stack: 4720,
     platform: Some("aarch64"),

@@ -12,6 +12,8 @@ use remu_isa::ir::{Slot, Type};
 use remu_isa::{Header, Isa, StateDesc};
 use remu_syscalls::SysResult;
 
+use crate::loader::Vdso;
+
 /// Names of the registers that the kernel's ABI gives a meaning. The first name of each list that
 /// the state has is taken.
 #[derive(Debug)]
@@ -91,8 +93,8 @@ pub(crate) struct GuestOs {
     pub regs: RegNames,
     /// Bytes of the system call instruction.
     pub syscall_len: u64,
-    /// Code that calls `rt_sigreturn`.
-    pub trampoline: &'static [u8],
+    /// The vdso.
+    pub vdso: Vdso,
     /// Bytes that a signal frame takes from the stack, all paddings included.
     pub frame_size: u64,
     /// `AT_MINSIGSTKSZ`.

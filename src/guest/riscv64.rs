@@ -6,6 +6,8 @@ use remu_isa::ir::Slot;
 use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{GuestMemory, SysResult};
 
+use crate::loader::Vdso;
+
 use super::debug::{Debug, Feature, FrameLink, Place, Reg};
 use super::{
     Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
@@ -42,8 +44,24 @@ pub(super) static OS: GuestOs = GuestOs {
         monitor: &["reserved"],
     },
     syscall_len: 4,
-    // li a7, 139; ecall: what unwinders look for.
-    trampoline: &[0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00],
+    vdso: Vdso {
+        version: "LINUX_4.15",
+        functions: &[
+            ("__vdso_rt_sigreturn", "rt_sigreturn"),
+            ("__vdso_gettimeofday", "gettimeofday"),
+            ("__vdso_clock_gettime", "clock_gettime"),
+            ("__vdso_clock_getres", "clock_getres"),
+            ("__vdso_getcpu", "getcpu"),
+            ("__vdso_flush_icache", "riscv_flush_icache"),
+            ("__vdso_riscv_hwprobe", "riscv_hwprobe"),
+        ],
+        sigreturn: "__vdso_rt_sigreturn",
+        // li a7, number; ecall: what unwinders look for.
+        call: |n| [0x893 | u32::from(n) << 20, 0x73].map(u32::to_le_bytes).concat(),
+        ret: &[0x67, 0x80, 0x00, 0x00],
+        // Compressed instructions, arguments in floating-point registers of 64 bits.
+        elf_flags: 0b101,
+    },
     frame_size: SIZE as u64 + 16,
     min_signal_stack: 2048,
     platform: None,

@@ -111,6 +111,15 @@ impl Actions {
         Ok(old)
     }
 
+    /// Whether a call that the signal interrupted is made again (`SA_RESTART`).
+    pub(crate) fn restarts(&self, signal: i32) -> bool {
+        let table = self.lock();
+        let action = table
+            .get(signal as usize)
+            .map(|e| if e.now.handler > IGNORE { e.now } else { e.handled });
+        action.is_some_and(|a| a.flags & libc::SA_RESTART as u64 != 0)
+    }
+
     /// Takes back the signals for which the host's C library installs handlers of its own when it
     /// makes its first thread; the guest's C library uses the same two numbers.
     pub(crate) fn after_first_thread(&self) {

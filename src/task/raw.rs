@@ -309,6 +309,19 @@ pub(super) fn access_execute(dirfd: i32, path: &CStr, flags: i32) -> SysResult<(
     }
 }
 
+/// Whether the kernel would execute an open file, as mounts and security modules see it
+/// (`AT_EXECVE_CHECK`, Linux 6.14; older kernels are not asked).
+pub(super) fn check_execute(fd: i32) -> SysResult<()> {
+    let flags = (libc::AT_EMPTY_PATH | libc::AT_EXECVE_CHECK) as u64;
+    let (argv, envp) = ([c"".as_ptr(), std::ptr::null()], [std::ptr::null::<i8>()]);
+    let (argv, envp) = (argv.as_ptr() as u64, envp.as_ptr() as u64);
+    let args = [fd as u64, c"".as_ptr() as u64, argv, envp, flags, 0];
+    match call(libc::SYS_execveat, args) {
+        Err(Errno::EINVAL) => Ok(()),
+        done => done.map(drop),
+    }
+}
+
 /// openat(2).
 pub(super) fn open(dirfd: i32, path: &CStr, flags: i32) -> SysResult<OwnedFd> {
     let args = [dirfd as i64 as u64, path.as_ptr() as u64, flags as u64, 0, 0, 0];

@@ -84,6 +84,13 @@ fn judge(table: &mut Table, tid: i32, code: u32, message: u64) -> Option<u32> {
         event => {
             let mut stop = Stop::new(code, From::Event);
             stop.message = message;
+            if event == event::EXIT {
+                // Of a guest thread that has ended only its host thread is left: its block is gone.
+                t.block = 0;
+                if let Ok(at) = t.place() {
+                    t.find_block(&at);
+                }
+            }
             if [event::FORK, event::VFORK, event::CLONE].contains(&event) {
                 let mut child = Tracee::new(message as i32, t.seized, t.options);
                 child.expected = true;

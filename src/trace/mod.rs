@@ -65,6 +65,7 @@ pub(crate) mod event {
     pub(crate) const CLONE: u32 = 3;
     pub(crate) const EXEC: u32 = 4;
     pub(crate) const VFORK_DONE: u32 = 5;
+    pub(crate) const EXIT: u32 = 6;
     pub(crate) const SECCOMP: u32 = 7;
     pub(crate) const STOP: u32 = 128;
 }
