@@ -144,6 +144,7 @@ impl Task {
             return self.replace(dirfd, path, argv, envp, flags);
         };
         let guest_argv = argv.clone();
+        let shown = shown_name(dirfd, &path);
         let found = open_program(&config.sysroot, dirfd, &path, flags).and_then(|file| {
             resolve_program(&config.sysroot, file, shown_name(dirfd, &path), argv)
         });
@@ -154,6 +155,10 @@ impl Task {
             }
             Err(e) => return e,
         };
+        if found.path != shown && shown != path && raw::is_cloexec(dirfd) {
+            // An interpreter could not open its script: the descriptor is closed by then.
+            return Errno::ENOENT;
+        }
         let own = FileKind::Elf {
             machine: config.guest.elf_machine,
             is64: config.guest.elf64,

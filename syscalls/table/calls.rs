@@ -185,7 +185,7 @@ syscalls! {
     munlock (addr: Addr, len: Size) -> Zero = forward;
     mlockall (flags: MclFlags) -> Zero = forward;
     munlockall () -> Zero = forward;
-    mseal (addr: Addr, len: Size, flags: Hex) -> Zero = enosys("sealed pages could not be watched for code changes");
+    mseal (addr: Addr, len: Size, flags: Hex) -> Zero = handler(mm::mseal);
     map_shadow_stack (addr: Addr, size: Size, flags: Hex) -> Addr = enosys("no shadow stacks");
     remap_file_pages (addr: Addr, len: Size, prot: Prot, pgoff: Size, flags: MapFlags) -> Zero = enosys("obsolete since Linux 3.16");
     mbind (addr: Addr, len: Size, mode: Int, mask: In<Mask>, bits: Size, flags: Hex) -> Zero = forward;
@@ -290,8 +290,8 @@ syscalls! {
     personality (persona: Hex) -> Int = forward;
     ptrace (request: PtraceReq, pid: Pid, addr: Addr, data: Addr) -> Int = handler(trace::ptrace), note("of programs under the same runner; of others stops and memory only");
     seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("binds the guest, not the runner; notifications have no program counter");
-    rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("restartable sequences; C libraries fall back");
-    rseq_slice_yield () -> Int = enosys("restartable sequences; C libraries fall back");
+    rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("only the kernel can end a sequence when the thread is preempted, and it does not see the guest's program counter; C libraries fall back");
+    rseq_slice_yield () -> Int = enosys("no restartable sequences");
 
     // ---- identity ----
     getuid () -> Int = forward;
