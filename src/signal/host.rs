@@ -273,9 +273,7 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
             Some(to) => *pc(regs) = to as i64,
             // What the kernel sends for a descriptor by a signal that the guest chose (F_SETSIG) looks
             // like a fault. A fault of the runner itself is there again at once; it dies of that.
-            None if fault
-                .zip(state)
-                .is_some_and(|(n, s)| s.note(&s.sent[n], signal, info)) => {}
+            None if fault.zip(state).is_some_and(|(n, s)| s.note(&s.sent[n], signal, info)) => {}
             None => {
                 say_broken(signal, *pc(regs) as u64, addr);
                 reset(signal);

@@ -87,9 +87,8 @@ mod tests {
             .map(|l| l.split('|').map(str::trim).collect())
             .collect();
         lines.sort_unstable();
-        let number = |abi: &Abi, call: &Call| {
-            abi.number(call.name).map_or(String::new(), |n| n.to_string())
-        };
+        let number =
+            |abi: &Abi, call: &Call| abi.number(call.name).map_or(String::new(), |n| n.to_string());
         let mut rows: Vec<_> = calls::ALL
             .iter()
             .map(|c| {

@@ -333,7 +333,7 @@ syscalls! {
     setpriority (which: Prio, who: Pid, prio: Int) -> Zero = forward;
     ioprio_get (which: Int, who: Pid) -> Int = forward;
     ioprio_set (which: Int, who: Pid, prio: Int) -> Zero = forward;
-    getcpu (cpu: Out<Uint>, node: Out<Uint>, cache: Addr) -> Zero = forward;
+    getcpu (cpu: Out<Uint>, node: Out<Uint>, cache: Addr) -> Zero = handler(system::getcpu);
     getrusage (who: RusageWho, usage: Out<Rusage>) -> Zero = forward;
     getrlimit (resource: Rlimit, limit: Out<RlimitPair>) -> Zero = handler(process::getrlimit), note("address space and data limits are remembered, not enforced");
     setrlimit (resource: Rlimit, limit: In<RlimitPair>) -> Zero = handler(process::setrlimit), note("address space and data limits are remembered, not enforced");
