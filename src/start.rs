@@ -11,6 +11,7 @@ use remu_isa::Guest;
 use remu_syscalls::{Errno, GuestMemory, MmapArgs};
 
 use crate::cli::{Command, Form, Invocation, List, Startup, base_name};
+use crate::dump::Rest;
 use crate::guest::{GuestOs, Regs, set};
 use crate::loader::{self, AuxInfo, FileKind, LoadError, VdsoImage, machine_name};
 use crate::mm::{AddressSpace, page_up};
@@ -218,6 +219,7 @@ fn run(
         config: Arc::new(config),
         live: AtomicUsize::new(1),
         limits: Limits::default(),
+        rest: Rest::default(),
     });
     drop(found.file);
     let task = Task::first(shared, cpu, mask, limits);
@@ -225,8 +227,17 @@ fn run(
         task.signals.state.trace.begin(true, Kick::Exec);
         task.signals.state.trace.set_number(abi.number("execve").unwrap_or(0));
         task.signals.state.request();
+    } else if let Some(place) = gdb_place(&task.shared.config.options) {
+        crate::gdb::start(&task.shared, place, mask).map_err(Failure::own)?;
+        task.signals.state.trace.begin(true, Kick::Interrupt);
+        task.signals.state.request();
     }
     first_thread(task)
+}
+
+/// Where gdb is to connect: a program that a guest executes does not wait for it once more.
+fn gdb_place(options: &crate::cli::Options) -> Option<&str> {
+    options.gdb.as_deref().filter(|_| options.runner_fd.is_none())
 }
 
 /// Runs the first guest thread on this one.

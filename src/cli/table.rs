@@ -50,7 +50,7 @@ pub(super) static ROWS: &[Row] = &[
     row("r", "uname", "RELEASE", "UNAME", "kernel release that uname shows", |o, a| { o.release = Some(a.to_owned()); Ok(()) }),
     row("B", "guest-base", "ADDRESS", "GUEST_BASE", "accepted; guest addresses are host addresses", |_, a| size(a).map(drop)),
     row("R", "reserved-va", "SIZE", "RESERVED_VA", "accepted; no address space is set aside", |_, a| size(a).map(drop)),
-    row("g", "gdb", "PORT|PATH", "GDB", "wait for gdb", |_, _| Err("not supported yet: run without -g".into())),
+    row("g", "gdb", "PORT|PATH", "GDB", "wait for gdb at [ADDRESS:]PORT or a socket; '%d' is the process id", |o, a| { o.gdb = Some(text(a)?); Ok(()) }),
     row("d", "debug", "ITEM,...", "LOG", "what to log; 'help' lists the items", |o, a| { o.log_items.push(text(a)?); Ok(()) }),
     row("dfilter", "dfilter", "RANGE,...", "DFILTER", "log translation of these guest addresses only", dfilter),
     row("D", "log-file", "FILE", "LOG_FILENAME", "log to FILE, '%d' is the process id", |o, a| { o.log_file = Some(a.to_owned()); Ok(()) }),

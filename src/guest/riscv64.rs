@@ -8,6 +8,7 @@ use remu_syscalls::{GuestMemory, SysResult};
 
 use crate::loader::Vdso;
 
+use super::debug::{Debug, Feature, Place, Reg};
 use super::{
     Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
     get, set, set_fp,
@@ -87,7 +88,50 @@ pub(super) static OS: GuestOs = GuestOs {
     set_registers,
     has_call_number: false,
     steps: false,
+    debug: Debug {
+        arch: "riscv:rv64",
+        features: debug_features,
+        // c.ebreak, ebreak.
+        breakpoint: |len| match len {
+            2 => Some(&[0x02, 0x90]),
+            4 => Some(&[0x73, 0x00, 0x10, 0x00]),
+            _ => None,
+        },
+        watches_before: false,
+        core_sets: &[NT_PRSTATUS, NT_PRFPREG],
+        always: ["sp", "pc"],
+    },
 };
+
+/// `org.gnu.gdb.riscv.cpu`, `.fpu`.
+fn debug_features() -> Vec<Feature> {
+    let mut cpu = vec![Reg { name: NAMES[0].into(), bits: 64, ty: "int", place: None }];
+    for (n, name) in NAMES.iter().enumerate().skip(1) {
+        let ty = match *name {
+            "ra" => "code_ptr",
+            "sp" | "gp" | "tp" | "s0" => "data_ptr",
+            _ => "int",
+        };
+        cpu.push(Reg::new(*name, 64, ty, NT_PRSTATUS, n * 8));
+    }
+    cpu.push(Reg::new("pc", 64, "code_ptr", NT_PRSTATUS, 0));
+    let mut fpu: Vec<Reg> = FNAMES
+        .iter()
+        .enumerate()
+        .map(|(n, name)| Reg::new(*name, 64, "riscv_double", NT_PRFPREG, n * 8))
+        .collect();
+    let fcsr = |name: &str, field| {
+        let place = Some(Place { set: NT_PRFPREG, offset: 32 * 8, field });
+        Reg { name: name.into(), bits: 32, ty: "int", place }
+    };
+    fpu.extend([fcsr("fflags", Some((0, 5))), fcsr("frm", Some((5, 3))), fcsr("fcsr", None)]);
+    let double = "<union id=\"riscv_double\"><field name=\"float\" type=\"ieee_single\"/>\
+                  <field name=\"double\" type=\"ieee_double\"/></union>";
+    vec![
+        Feature { name: "org.gnu.gdb.riscv.cpu", types: String::new(), regs: cpu },
+        Feature { name: "org.gnu.gdb.riscv.fpu", types: double.into(), regs: fpu },
+    ]
+}
 
 const PR_RISCV_SET_ICACHE_FLUSH_CTX: u64 = 71;
 

@@ -78,8 +78,9 @@ impl Task {
         let ready = Arc::new(Handshake::default());
         let told = ready.clone();
         self.shared.live.fetch_add(1, Ordering::AcqRel);
-        // The new thread starts with everything blocked and opens its own mask when it is ready.
-        let old = host::set_mask(u64::MAX);
+        // The new thread starts with everything blocked but faults, which a word of the guest's may
+        // cause, and opens its own mask when it is ready.
+        let old = host::block();
         let spawned = std::thread::Builder::new()
             .stack_size(HOST_STACK)
             .spawn(move || thread_main(task, &a, &told));
@@ -99,6 +100,7 @@ impl Task {
         let kernel = a.flags & !(OWN | CLEAR_SIGHAND);
         let plain = kernel == 0 && a.exit_signal == libc::SIGCHLD as u64 && a.set_tid.1 == 0;
         // In this order, which is also the translator's: it reads guest code while it holds its lock.
+        let changes = trace::CHANGED.hold();
         let engine = shared.engine.before_fork();
         let space = shared.mm.hold();
         let actions = shared.actions.lock();
@@ -122,12 +124,12 @@ impl Task {
             Ok(0) => {
                 engine.in_child(&self.cpu);
                 tracees.in_child();
-                drop((space, actions, limits));
+                drop((changes, space, actions, limits));
                 return self.in_forked_child(a, traced);
             }
             other => other?,
         };
-        drop((tracees, limits, actions, space, engine));
+        drop((tracees, limits, actions, space, engine, changes));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));
@@ -186,7 +188,7 @@ impl Task {
         child.clear_tid = 0;
         let pid_address = if a.flags & PIDFD != 0 { a.pidfd } else { a.parent_tid };
         let kernel = a.flags & !(OWN | SIGHAND | CLEAR_SIGHAND);
-        let old = host::set_mask(u64::MAX);
+        let old = host::block();
         let pid = raw::vfork(kernel, a.exit_signal, pid_address, &mut || {
             remu_syscalls::set_lent(true);
             child.write_tids(a);
@@ -224,7 +226,7 @@ impl Task {
         let a = *a;
         let ready = Arc::new(Handshake::default());
         let told = ready.clone();
-        let old = host::set_mask(u64::MAX);
+        let old = host::block();
         let spawned = std::thread::Builder::new()
             .stack_size(HOST_STACK)
             .spawn(move || sharing_main(child, &a, &told));

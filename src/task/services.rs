@@ -65,6 +65,23 @@ impl Process for Task {
         Ok(0)
     }
 
+    fn mseal(&mut self, addr: u64, len: u64, flags: u64) -> SysResult<u64> {
+        self.shared.mm.mseal(addr, len, flags)
+    }
+
+    fn remap_file_pages(
+        &mut self,
+        addr: u64,
+        len: u64,
+        prot: u64,
+        pgoff: u64,
+        flags: u64,
+    ) -> SysResult<u64> {
+        let stale = self.shared.mm.remap_file_pages(addr, len, prot, pgoff, flags)?;
+        self.stale(stale);
+        Ok(0)
+    }
+
     fn shmat(&mut self, id: i32, addr: u64, flags: u64) -> SysResult<u64> {
         let (at, stale) = self.shared.mm.shmat(id, addr, flags)?;
         self.stale(stale);
@@ -187,11 +204,9 @@ impl Process for Task {
         &self.shared.config.exe
     }
 
-    fn is_private_fd(&self, fd: i32) -> bool {
+    fn private_fds(&self) -> [Option<i32>; 3] {
         let config = &self.shared.config;
-        config.runner_fd == Some(fd)
-            || config.sysroot.fd() == Some(fd)
-            || crate::logging::is_log(fd)
+        [config.runner_fd, config.sysroot.fd(), crate::logging::file()]
     }
 
     fn uname_release(&self) -> Option<&CStr> {

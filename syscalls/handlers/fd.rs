@@ -28,7 +28,7 @@ pub(crate) fn close_range(
             &[from.into(), to.into(), flags.0.into(), 0, 0, 0],
         )
     };
-    let own = private_fds(cx, first.0, last.0)?;
+    let own = private_fds(cx, first.0, last.0);
     let mut from = Some(first.0);
     for fd in own {
         if let Some(start) = from
@@ -45,19 +45,12 @@ pub(crate) fn close_range(
 }
 
 /// The runner's descriptors within a range, ascending.
-fn private_fds(cx: &Context<'_>, first: u32, last: u32) -> SysResult<Vec<u32>> {
-    let Ok(dir) = std::fs::read_dir("/proc/self/fd") else {
-        // Without /proc: ask about every number that can be open.
-        let top = last.min(first.saturating_add(65_536));
-        return Ok((first..=top).filter(|&n| cx.process.is_private_fd(n as i32)).collect());
-    };
-    let mut own: Vec<u32> = dir
-        .flatten()
-        .filter_map(|e| e.file_name().to_str().and_then(|n| n.parse().ok()))
-        .filter(|&n: &u32| (first..=last).contains(&n) && cx.process.is_private_fd(n as i32))
-        .collect();
+fn private_fds(cx: &Context<'_>, first: u32, last: u32) -> Vec<u32> {
+    let all = cx.process.private_fds().into_iter().flatten().filter_map(|fd| fd.try_into().ok());
+    let mut own: Vec<u32> = all.filter(|fd| (first..=last).contains(fd)).collect();
     own.sort_unstable();
-    Ok(own)
+    own.dedup();
+    own
 }
 
 /// dup3(2).

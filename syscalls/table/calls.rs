@@ -187,7 +187,7 @@ syscalls! {
     munlockall () -> Zero = forward;
     mseal (addr: Addr, len: Size, flags: Hex) -> Zero = handler(mm::mseal);
     map_shadow_stack (addr: Addr, size: Size, flags: Hex) -> Addr = enosys("no shadow stacks");
-    remap_file_pages (addr: Addr, len: Size, prot: Prot, pgoff: Size, flags: MapFlags) -> Zero = enosys("obsolete since Linux 3.16");
+    remap_file_pages (addr: Addr, len: Size, prot: Prot, pgoff: Size, flags: MapFlags) -> Zero = handler(mm::remap_file_pages);
     mbind (addr: Addr, len: Size, mode: Int, mask: In<Mask>, bits: Size, flags: Hex) -> Zero = forward;
     get_mempolicy (mode: Out<Int>, mask: Out<Mask>, bits: Size, addr: Addr, flags: Hex) -> Zero = forward;
     set_mempolicy (mode: Int, mask: In<Mask>, bits: Size) -> Zero = forward;

@@ -8,6 +8,7 @@ mod ci;
 mod cmd;
 mod direct;
 mod fuzz;
+mod install;
 mod hostile;
 mod jail;
 mod oracle;
@@ -77,6 +78,8 @@ enum Command {
     },
     /// Run real programs and compare output and exit status.
     Programs(programs::Options),
+    /// Install Debian for the guest with all its scripts, the kernel starting the runner; takes minutes.
+    Install(install::Options),
     /// Run broken programs, which must end in a clear message.
     BadInput {
         /// Guest architecture.
@@ -124,6 +127,9 @@ enum Command {
     /// First stage of running a program in a sysroot.
     #[command(hide = true)]
     JailOuter { spec: PathBuf },
+    /// Second stage of `install`.
+    #[command(hide = true)]
+    InstallInner { plan: PathBuf },
     /// Second stage of running a program in a sysroot.
     #[command(hide = true)]
     JailInner { spec: PathBuf },
@@ -148,6 +154,8 @@ fn run() -> Result<()> {
         Command::Oracle => oracle::print(),
         Command::Programs(options) => programs::run(&options),
         Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
+        Command::Install(options) => install::run(&options),
+        Command::InstallInner { plan } => install::inner(&plan),
         Command::Hostile { arch, seconds, seed, bin } => hostile::run(arch, seconds, seed, bin),
         Command::Support { bin } => support::run(bin),
         Command::Bench(options) => bench::run(&options),
