@@ -92,11 +92,6 @@ impl AddressSpace {
         self.read().table.at(addr)
     }
 
-    /// True when all of a range is mapped.
-    pub fn owns(&self, addr: u64, len: u64) -> bool {
-        addr.checked_add(len).is_some_and(|end| self.read().table.gaps(addr, end).is_empty())
-    }
-
     /// Copies executable bytes at `addr`; how many there were. Breakpoints of a debugger outside are
     /// in them, not in memory.
     pub fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {

@@ -94,10 +94,6 @@ impl Process for Task {
         Ok(0)
     }
 
-    fn owns(&self, addr: u64, len: u64) -> bool {
-        self.shared.mm.owns(addr, len)
-    }
-
     fn flush_icache(&mut self, start: u64, end: u64) {
         // The kernel looks at neither address and drops everything.
         let (start, end) = if start < end { (start, end) } else { (0, u64::MAX) };

@@ -57,20 +57,6 @@ pub(crate) fn pkey_mprotect(
     if key.0 == -1 { cx.process.mprotect(addr.0, len.0, prot.0) } else { Err(Errno::EINVAL) }
 }
 
-/// mseal(2): the host's, for memory that is the guest's.
-pub(crate) fn mseal(
-    cx: &mut Context<'_>,
-    addr: kinds::Addr,
-    len: kinds::Size,
-    flags: kinds::Hex,
-) -> SysResult<u64> {
-    let at = cx.mem().host(addr.0);
-    if len.0 != 0 && addr.0.checked_add(len.0).is_some() && !cx.process.owns(at, len.0) {
-        return Err(Errno::ENOMEM);
-    }
-    cx.host(libc::SYS_mseal, [at, len.0, flags.0, 0, 0, 0])
-}
-
 /// mremap(2).
 pub(crate) fn mremap(
     cx: &mut Context<'_>,

@@ -192,11 +192,6 @@ pub trait Process {
     fn shmat(&mut self, id: i32, addr: u64, flags: u64) -> SysResult<u64>;
     /// shmdt(2).
     fn shmdt(&mut self, addr: u64) -> SysResult<u64>;
-    /// True when all of the range is mapped by the guest.
-    fn owns(&self, addr: u64, len: u64) -> bool {
-        let _ = (addr, len);
-        true
-    }
     /// Guest code in the range changed (`riscv_flush_icache`).
     fn flush_icache(&mut self, start: u64, end: u64);
 

@@ -10,7 +10,6 @@ new code runs 7 then 9
 maps: text x 1 heap 1 stack 1 no runner 1
 cmdline 1
 auxv 1 by prctl 1
-sealed 1: unmap EPERM 1, protect EPERM 1, what is not mapped ENOMEM 1
 shared memory 77
 fork keeps memory apart 1 1
 file pages in another order: 3 1 2
@@ -109,13 +108,6 @@ int main(int argc, char **argv)
     long have = prctl(0x41555856, copy, sizeof copy, 0, 0);
     printf("auxv %d by prctl %d\n", entry && getauxval(AT_PAGESZ) == 4096 && getauxval(AT_RANDOM) != 0,
            have == (long)n && !memcmp(copy, text, n));
-    char *sealed = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    munmap(sealed + 4096, 4096);
-    int gap = syscall(462, sealed, 8192, 0) == -1 && errno == ENOMEM;
-    int done = syscall(462, sealed, 4096, 0) == 0;
-    int unmap = munmap(sealed, 4096) == -1 && errno == EPERM;
-    int protect = mprotect(sealed, 4096, PROT_READ) == -1 && errno == EPERM;
-    printf("sealed %d: unmap EPERM %d, protect EPERM %d, what is not mapped ENOMEM %d\n", done, unmap, protect, gap);
     int id = shmget(IPC_PRIVATE, 5000, IPC_CREAT | 0600);
     int *m = shmat(id, 0, 0);
     if (!fork()) {
