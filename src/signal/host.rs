@@ -295,7 +295,9 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         }
         match fault_fixup(*pc(regs) as usize) {
             Some(to) => *pc(regs) = to as i64,
-            // A fault of the runner itself: it dies of it when the instruction runs again.
+            // What the kernel sends for a descriptor by a signal that the guest chose (F_SETSIG) looks
+            // like a fault. A fault of the runner itself is there again at once; it dies of that.
+            None if fault.zip(state).is_some_and(|(n, s)| s.note(&s.sent[n], signal, info)) => {}
             None => {
                 say_broken(signal, *pc(regs) as u64, addr);
                 reset(signal);
