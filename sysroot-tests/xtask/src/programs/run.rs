@@ -10,18 +10,20 @@ use serde::{Deserialize, Serialize};
 use super::case::{Case, Expected, Reference, Status};
 use super::{Options, RunnerKind};
 use crate::arch::Arch;
-use crate::jail::{self, Ending, Runner, Spec};
+use crate::jail::{self, Ending, Register, Runner, Spec};
 use crate::sysroot::{Pair, Sysroot};
 use crate::{cache, oracle};
 
 /// Raised when jails change in a way that programs see, so that kept results are made again.
-const JAIL: u32 = 3;
+const JAIL: u32 = 4;
 
 /// What every run of one architecture shares.
 pub(crate) struct Ground {
     arch: Arch,
     pair: Pair,
     runner: Option<Runner>,
+    /// The same, started by the kernel.
+    registered: Option<Runner>,
     patience: f64,
 }
 
@@ -36,12 +38,13 @@ struct Seen {
 impl Ground {
     /// Finds the runner; an error if it has not been built.
     pub(crate) fn new(arch: Arch, pair: Pair, options: &Options) -> Result<Ground> {
-        let runner = match options.runner {
-            RunnerKind::Native => None,
-            RunnerKind::Qemu => Some(qemu(arch)?),
-            RunnerKind::Remu => Some(remu(arch, options.bin.clone(), options.binfmt)?),
+        let runner = |binfmt| match options.runner {
+            RunnerKind::Native => Ok(None),
+            RunnerKind::Qemu => qemu(arch).map(Some),
+            RunnerKind::Remu => remu(arch, options.bin.clone(), binfmt).map(Some),
         };
-        Ok(Ground { arch, pair, runner, patience: options.patience })
+        let (runner, registered) = (runner(options.binfmt)?, runner(true)?);
+        Ok(Ground { arch, pair, runner, registered, patience: options.patience })
     }
 
     /// The Debian suite both sysroots are of.
@@ -52,7 +55,8 @@ impl Ground {
     /// Runs the row and compares; returns how long it took.
     pub(crate) fn check(&self, case: &Case) -> Result<f64> {
         let start = Instant::now();
-        let seen = self.run(case, &self.pair.guest, self.runner.clone())?;
+        let runner = if case.binfmt { &self.registered } else { &self.runner };
+        let seen = self.run(case, &self.pair.guest, runner.clone())?;
         let seconds = start.elapsed().as_secs_f64();
         let reference = match case.stdout {
             Expected::As(reference) => Some(self.reference(case, reference)?),
@@ -110,17 +114,22 @@ impl Ground {
 
 /// Debian's qemu-user, started by the kernel so that the programs' children run under it as well.
 pub(crate) fn qemu(arch: Arch) -> Result<Runner> {
-    Ok(Runner { binary: oracle::qemu(arch)?, register: Some(arch.row().elf_machine) })
+    Ok(Runner {
+        binary: oracle::qemu(arch)?,
+        register: Some(Register::Machine(arch.row().elf_machine)),
+    })
 }
 
 /// This project's runner.
 pub(crate) fn remu(arch: Arch, bin: Option<PathBuf>, binfmt: bool) -> Result<Runner> {
     let built = || cache::repository().join("target/x86_64-unknown-linux-gnu/release");
-    let binary = bin.unwrap_or_else(built).join(format!("remu-user-{arch}"));
+    let folder = bin.unwrap_or_else(built);
+    let binary = folder.join(format!("remu-user-{arch}"));
     if !binary.is_file() {
         bail!("{} is missing; build it with `cargo build --release --bins`", binary.display());
     }
-    Ok(Runner { binary, register: binfmt.then_some(arch.row().elf_machine) })
+    let register = binfmt.then(|| Register::Binfmt(folder.join("remu-binfmt")));
+    Ok(Runner { binary, register })
 }
 
 /// An error that says how the run differs from what the row expects.
