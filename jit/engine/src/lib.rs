@@ -17,6 +17,6 @@ mod translate;
 pub use cache::{CacheOptions, Module};
 pub use cpu::Cpu;
 pub use stats::{Measured, Stats};
-pub use translate::{CodeSource, Engine, Error, ForkGuard, Options};
+pub use translate::{CodeSource, Engine, Error, ForkGuard, Listing, Options};
 
 pub use remu_ir::ExitKind;

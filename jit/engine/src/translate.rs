@@ -10,7 +10,7 @@ use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
 use remu_codegen::{Compiled, Layout};
 use remu_ir::passes::{Liveness, analyse};
 use remu_ir::{Builder, Region, Type};
-use remu_isa::{Fetch, Former, Isa, Key, Limits};
+use remu_isa::{Fetch, Former, Isa, Key, Limits, Shape};
 
 use crate::cache::{Cache, CacheOptions, Module};
 use crate::changes::{Seen, Watched};
@@ -165,6 +165,26 @@ impl ForkGuard<'_> {
             c.unsaved.clear();
         }
     }
+}
+
+/// A region's code at the end of code memory.
+struct Made {
+    shape: Shape,
+    host: u64,
+    compiled: Compiled,
+}
+
+/// A region as text.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The guest's instructions by block.
+    pub guest: String,
+    /// The host's instructions, and the constants.
+    pub host: String,
+    /// Host address of the code.
+    pub at: u64,
+    /// Its bytes.
+    pub len: usize,
 }
 
 /// Guest code, and what of it is translated. Bytes that may change are noted.
@@ -322,13 +342,11 @@ impl Engine {
         }
     }
 
-    fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
+    /// Makes the code of a region at the end of code memory; nothing refers to it yet.
+    fn compile(&self, s: &mut Inner, pc: u64, key: Key, source: &mut Source<'_>) -> Made {
         s.stats.begin();
         s.builder.0.reset();
-        let module = self.source.module(pc);
-        let source = &mut Source(self, key, module.is_none().then(Seen::default));
         let shape = s.former.form(&*self.isa, &s.builder.0, source, pc, key, self.opts.limits);
-        let seen = source.2.take();
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
         s.stats.end(Phase::Form);
         s.stats.note_insns(&s.region);
@@ -355,6 +373,29 @@ impl Engine {
         }
         s.stats.end(Phase::Compile);
         let host = s.code.base() + s.code.used() as u64;
+        Made { shape, host, compiled }
+    }
+
+    /// The region that would be made at a guest pc, as text. Makes nothing findable.
+    pub fn listing(&self, pc: u64, key: Key) -> Listing {
+        let s = &mut *self.lock();
+        let made = self.compile(s, pc, key, &mut Source(self, key, None));
+        let code = &s.code.tail()[..made.compiled.len];
+        let listing = Listing {
+            guest: show::guest_code(&*self.isa, &*self.source, &s.region),
+            host: show::host_code((made.host, code), &s.region, &made.compiled),
+            at: made.host,
+            len: made.compiled.len,
+        };
+        s.compiled = made.compiled;
+        listing
+    }
+
+    fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
+        let module = self.source.module(pc);
+        let mut source = Source(self, key, module.is_none().then(Seen::default));
+        let Made { shape, host, compiled } = self.compile(s, pc, key, &mut source);
+        let seen = source.2.take();
         if show::wanted(&self.opts.shown, (shape.start, shape.end)) {
             let code = &s.code.tail()[..compiled.len];
             show::region(&*self.isa, &*self.source, &s.region, &compiled, (host, code));
