@@ -23,7 +23,8 @@ impl Compiler<'_> {
         } else {
             (self.reg(i.args[0]), a.disp)
         };
-        let has_index = matches!(i.op, Op::load | Op::store | Op::prefetch) && i.args[1] != Val::NONE_ID;
+        let has_index =
+            matches!(i.op, Op::load | Op::store | Op::prefetch) && i.args[1] != Val::NONE_ID;
         let index = has_index.then(|| self.reg(i.args[1]));
         Mem { base, index, scale: a.scale, disp }
     }
