@@ -17,16 +17,28 @@ pub(crate) fn at_exit(task: &Task) {
     task.shared.engine.save();
     if task.shared.config.options.stats {
         let missed = remu_syscalls::stats::report();
-        let text = format!("{}\n{missed}", task.shared.engine.stats());
+        let dirty =
+            private_dirty().map_or(String::new(), |n| format!("private dirty KiB       {n:>12}\n"));
+        let text = format!("{}\n{dirty}{missed}", task.shared.engine.stats());
         crate::logging::write(text.as_bytes());
     }
 }
 
-/// Prints the registers and mappings of a guest that dies of a fault.
-pub(crate) fn crash(task: &Task, signal: i32, code: i32, addr: u64) {
+/// KiB of memory that this process, guest included, shares with no other (proc_pid_smaps(5)).
+fn private_dirty() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("Private_Dirty:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// Prints the registers and mappings of a guest that dies of a signal.
+pub(crate) fn crash(task: &Task, signal: i32) {
     if !CRASH.get().copied().unwrap_or(false) {
         return;
     }
+    let info = task.signals.fatal();
+    let code = i32::from_le_bytes([info[8], info[9], info[10], info[11]]);
+    let addr = u64::from_le_bytes([16, 17, 18, 19, 20, 21, 22, 23].map(|n| info[n]));
     let pc = task.cpu.pc();
     let mut out = format!("signal {signal} (code {code}, address {addr:#x}) at pc {pc:#x}\n");
     for (n, reg) in task.shared.regs.desc.regs.iter().enumerate() {

@@ -15,7 +15,7 @@ use remu_isa::Header;
 use remu_syscalls::{Errno, SysResult, fault_fixup, signal_fixup};
 
 use crate::host::{Registers, own_thread_pointer, pc};
-use crate::trace::{Block, CODE_STOP, Heard};
+use crate::trace::{Block, CODE_REST, CODE_STOP, Heard};
 
 /// Signals that report faults of the processor. The runner keeps them for itself: they are never
 /// blocked on the host and always have its handler.
@@ -272,7 +272,10 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         match fault_fixup(*pc(regs) as usize) {
             Some(to) => *pc(regs) = to as i64,
             // A fault of the runner itself: it dies of it when the instruction runs again.
-            None => reset(signal),
+            None => {
+                say_broken(signal, *pc(regs) as u64, addr);
+                reset(signal);
+            }
         }
         return;
     }
@@ -299,7 +302,7 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         *pc(regs) = to as i64;
     }
     let Some(state) = state else {
-        return requeue(signal, info, context);
+        return pass_on(signal, info, context);
     };
     if let Some(n) = fault {
         // A second standard signal of the same number is dropped, as the kernel does.
@@ -309,6 +312,23 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
     } else {
         requeue(signal, info, context);
     }
+}
+
+/// Says where the runner broke, on standard error and without allocation.
+fn say_broken(signal: i32, pc: u64, addr: u64) {
+    let mut text = *b"remu: fault of the runner itself: signal 00, pc 0x0000000000000000, address 0x0000000000000000\n";
+    let mut hex = |at: usize, mut v: u64| {
+        for digit in text[at..at + 16].iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(v & 15) as usize];
+            v >>= 4;
+        }
+    };
+    hex(50, pc);
+    hex(78, addr);
+    (text[41], text[42]) = (b'0' + (signal / 10) as u8, b'0' + (signal % 10) as u8);
+    let stderr = libc::STDERR_FILENO as u64;
+    // Nobody is left to tell of an error.
+    let _ = call(libc::SYS_write, [stderr, text.as_ptr() as u64, text.len() as u64, 0, 0, 0]);
 }
 
 /// Leaves the interrupted context with every signal blocked but faults.
@@ -322,6 +342,13 @@ fn requeue(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext
     block_all(context);
     let args = [pid() as u64, tid() as u64, signal as u64, info as u64, 0, 0];
     let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Gives a signal that met a thread at its end to the other threads.
+fn pass_on(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext_t) {
+    // SAFETY: the kernel's part of the mask is its first eight bytes.
+    unsafe { (&raw mut context.uc_sigmask).cast::<u64>().write(u64::MAX) };
+    let _ = call(libc::SYS_rt_sigqueueinfo, [pid() as u64, signal as u64, info as u64, 0, 0, 0]);
 }
 
 /// Makes a signal call.
@@ -426,6 +453,22 @@ pub(crate) fn stop_for_tracer(code: i32, value: u64) {
     let args = [pid() as u64, tid() as u64, libc::SIGTRAP as u64, at, 0, 0];
     // To itself a thread may send anything.
     let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Has every other thread of the process look up from guest code.
+pub(crate) fn call_threads() {
+    let names = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let tids = names.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+    let own = tid();
+    for tid in tids.filter(|t| *t != own) {
+        let mut info: Info = [0; 128];
+        info[0..4].copy_from_slice(&libc::SIGTRAP.to_le_bytes());
+        info[8..12].copy_from_slice(&CODE_REST.to_le_bytes());
+        let at = info.as_ptr() as u64;
+        let args = [pid() as u64, tid as u64, libc::SIGTRAP as u64, at, 0, 0];
+        // One that has ended meanwhile need not come.
+        let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+    }
 }
 
 /// Sends the calling thread a signal.

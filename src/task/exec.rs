@@ -77,12 +77,17 @@ pub(crate) fn open_program(
         | libc::O_NONBLOCK
         | if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { libc::O_NOFOLLOW } else { 0 };
     raw::access_execute(dirfd, path, access)?;
-    let file = File::from(raw::open(dirfd, path, open)?);
-    if file.metadata().map_err(|e| Errno::from_io(&e))?.is_file() {
-        Ok(file)
-    } else {
-        Err(Errno::EACCES)
+    regular(raw::open(dirfd, path, open)?)
+}
+
+/// A file that may be a program: a regular one that the kernel would execute.
+fn regular(file: OwnedFd) -> SysResult<File> {
+    let file = File::from(file);
+    if !file.metadata().map_err(|e| Errno::from_io(&e))?.is_file() {
+        return Err(Errno::EACCES);
     }
+    raw::check_execute(file.as_raw_fd())?;
+    Ok(file)
 }
 
 /// The file of an open descriptor, for `AT_EMPTY_PATH`.
@@ -95,12 +100,7 @@ fn reopen(fd: i32) -> SysResult<File> {
         Err(Errno::ENOENT) => raw::duplicate(fd, 0)?,
         other => other?,
     };
-    let file = File::from(file);
-    if file.metadata().map_err(|e| Errno::from_io(&e))?.is_file() {
-        Ok(file)
-    } else {
-        Err(Errno::EACCES)
-    }
+    regular(file)
 }
 
 /// A copy of the runner's descriptor out of the guest's way.
@@ -143,11 +143,15 @@ impl Task {
             }
             return self.replace(dirfd, path, argv, envp, flags);
         };
+        let guest_argv = argv.clone();
         let found = open_program(&config.sysroot, dirfd, &path, flags).and_then(|file| {
             resolve_program(&config.sysroot, file, shown_name(dirfd, &path), argv)
         });
         let found = match found {
             Ok(found) => found,
+            Err(Errno::EACCES) if !limited => {
+                return self.unreadable(dirfd, path, guest_argv, envp, flags);
+            }
             Err(e) => return e,
         };
         let own = FileKind::Elf {
@@ -170,6 +174,24 @@ impl Task {
         let result = self.replace(fd, CString::default(), found.argv, envp, EMPTY_PATH);
         raw::close(fd);
         result
+    }
+
+    /// A program that may be executed and not read: binfmt_misc, where it knows the program, opens it
+    /// for the runner.
+    fn unreadable(
+        &mut self,
+        dirfd: i32,
+        path: CString,
+        argv: Vec<CString>,
+        envp: Vec<CString>,
+        flags: u64,
+    ) -> Errno {
+        let follow = flags as i32 & libc::AT_SYMLINK_NOFOLLOW == 0;
+        let inside = self.shared.config.sysroot.resolve(dirfd, &path, follow);
+        match self.replace(dirfd, inside.unwrap_or(path), argv, envp, flags) {
+            Errno::ENOEXEC => Errno::EACCES,
+            other => other,
+        }
     }
 
     /// Becomes a runner of the same options that loads `found`.
@@ -197,7 +219,15 @@ impl Task {
         };
         let more = limits.as_ref().map(|fd| format!(",{}", fd.as_raw_fd())).unwrap_or_default();
         let fds = CString::new(format!("{runner},{program}{more}")).unwrap_or_default();
-        argv.extend([c"-remu-exec".to_owned(), fds, c"-0".to_owned(), argv0]);
+        argv.extend([c"-remu-exec".to_owned(), fds]);
+        let kept = remu_syscalls::remembered_limits();
+        if !kept.is_empty() {
+            let kept: Vec<String> =
+                kept.iter().map(|l| l.map(|n| n.to_string()).join(":")).collect();
+            argv.push(c"-remu-limits".to_owned());
+            argv.push(CString::new(kept.join(",")).unwrap_or_default());
+        }
+        argv.extend([c"-0".to_owned(), argv0]);
         // The kernel names a process after the script, not after its interpreter.
         argv.push(no_option(path));
         argv.extend(guest_argv);

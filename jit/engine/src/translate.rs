@@ -350,7 +350,7 @@ impl Engine {
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
         s.stats.end(Phase::Form);
         s.stats.note_insns(&s.region);
-        analyse(&s.region, &mut s.live);
+        analyse(&s.region, Some(Compiler::keeps_flags), &mut s.live);
         s.stats.end(Phase::Analyse);
         let mut compiled = core::mem::take(&mut s.compiled);
         s.code.prepare(USUAL);

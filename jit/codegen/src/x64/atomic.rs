@@ -186,6 +186,6 @@ fn mem_aligned(i: &Inst) -> MemOp {
 impl super::enc::CodeBuf<'_> {
     /// `mov r32, r32`: clears bits 63:32.
     fn mov_self(&mut self, r: u8) {
-        self.op(W::D, 0x8b, r, Rm::R(r), false);
+        self.mov_rm(W::D, r, Rm::R(r));
     }
 }

@@ -3,7 +3,7 @@
 
 use remu_ir::{ExitKind, Inst, Op};
 
-use super::enc::{Alu, Label, RAX, RCX, RDX, RSI, RSP, Rm, W, at, cc};
+use super::enc::{Alu, Label, Mem, RAX, RCX, RDX, RSI, RSP, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use crate::{Layout, Link};
 
@@ -93,9 +93,9 @@ impl Compiler<'_> {
             Op::goto_ptr => {
                 self.load_into(i.args[0], RAX);
                 self.poll_dynamic();
-                self.probe();
+                let entry = self.probe_at_end();
                 self.a.jcc_far(cc::NE, self.thunks.lookup);
-                self.a.op(W::D, 0xff, 4, Rm::M(at(RCX, 8)), false);
+                self.a.op(W::D, 0xff, 4, Rm::M(Mem { disp: 8, ..entry }), false);
             }
             Op::call => self.call(self.pc_of(i.imm), self.pc_of(i32::from(i.args[3]))),
             Op::call_ptr => self.call_ptr(i),
@@ -126,6 +126,21 @@ impl Compiler<'_> {
         self.a.alu_imm(Alu::And, W::D, Rm::R(RCX), (Layout::CACHE_ENTRIES as i32 - 1) << 4);
         self.a.alu(Alu::Add, W::Q, RCX, Rm::M(at(super::enc::RBP, Layout::disp(Layout::CACHE))));
         self.a.alu_mr(Alu::Cmp, W::Q, at(RCX, 0), RAX);
+    }
+    /// The same where every scratch register is free; the entry.
+    fn probe_at_end(&mut self) -> Mem {
+        let align = self.lay.insn_align;
+        if align == 0 {
+            self.probe();
+            return at(RCX, 0);
+        }
+        self.a.ld(W::Q, RDX, at(super::enc::RBP, Layout::disp(Layout::CACHE)));
+        self.a.mov(W::D, RCX, RAX);
+        let mask = (Layout::CACHE_ENTRIES as i32 - 1) << align;
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RCX), mask);
+        let entry = Mem { base: RDX, index: Some(RCX), scale: 4 - align, disp: 0 };
+        self.a.alu_mr(Alu::Cmp, W::Q, entry, RAX);
+        entry
     }
     /// A return: to the paired host call if the guest address is the one that
     /// call expects.
@@ -168,9 +183,10 @@ impl Compiler<'_> {
     }
     fn call_ptr(&mut self, i: &Inst) {
         let ret = self.pc_of(i32::from(i.args[3]));
+        // Often there already: the link register was set to it.
+        self.a.movi_pc(RAX, ret);
+        self.a.push(RAX);
         self.load_into(i.args[0], RAX);
-        self.a.movi_pc(RDX, ret);
-        self.a.push(RDX);
         self.probe();
         let (miss, back) = (self.a.label(), self.a.label());
         self.a.jcc(cc::NE, miss);

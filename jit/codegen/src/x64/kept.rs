@@ -161,10 +161,7 @@ impl Compiler<'_> {
                     self.owner[usize::from(from)] = NOBODY;
                     self.place(root, h);
                 }
-                Loc::Spill(n) => {
-                    self.spilled[usize::from(n)] = false;
-                    self.place(root, h);
-                }
+                Loc::Spill(_) => self.place(root, h),
                 _ => {}
             }
             if self.vals[usize::from(root)].loc == Loc::Reg(h) {

@@ -5,6 +5,7 @@ use remu_ir::{Effects, ExitKind, Inst, Op, Region, Type};
 
 use super::alloc::{NO_HOST, NOBODY, Value};
 use super::enc::{CodeBuf, Jumps, Label};
+use super::flags::HostFlags;
 use super::kept::KeptSlot;
 use super::{Host, PIN_INT, PIN_VEC, Thunks};
 use crate::{Compiled, Layout};
@@ -108,9 +109,8 @@ pub struct Compiler<'a> {
     /// Label of the block that follows the current one in memory.
     pub(super) next_block: Option<Label>,
     pub(super) current_pc: u64,
-    /// A flags value that the host's flags hold, C as the guest has it, as long
-    /// as the code ends here.
-    pub(super) host_flags: (u16, usize),
+    /// What the host's flags are, as long as the buffer has them.
+    pub(super) host_flags: HostFlags,
     /// Slots that this region keeps in scratch registers.
     pub(super) kept: Vec<KeptSlot>,
     /// The registers of those that are valid now, as a bit set.
@@ -179,7 +179,7 @@ impl<'a> Compiler<'a> {
             block_labels: emptied(old.block_labels),
             next_block: None,
             current_pc: 0,
-            host_flags: (NOBODY, 0),
+            host_flags: HostFlags::NONE,
             kept: Vec::new(),
             kept_mask: 0,
         };
@@ -234,7 +234,9 @@ impl<'a> Compiler<'a> {
                 let v = i.args[0];
                 let def = &self.r.insts[usize::from(v)];
                 let old = current[key];
-                let old_free = old == NOBODY || old == v || self.vals[usize::from(old)].last <= v;
+                // Computed with its flags, one instruction later.
+                let at = v + u16::from(live.kept[usize::from(v)] == Kept::WithNext);
+                let old_free = old == NOBODY || old == v || self.vals[usize::from(old)].last <= at;
                 let computed = !matches!(
                     def.op,
                     Op::get | Op::trunc | Op::vtof | Op::iconst | Op::pcconst | Op::vconst
@@ -291,6 +293,13 @@ impl<'a> Compiler<'a> {
                 match live.kept[usize::from(id)] {
                     Kept::No => continue,
                     Kept::Yes => self.lower(id),
+                    Kept::WithNext => {}
+                    k @ (Kept::AtOnce | Kept::Saved) => {
+                        let value = (id > b.start
+                            && live.kept[usize::from(id - 1)] == Kept::WithNext)
+                            .then(|| id - 1);
+                        self.place_flags(id, value, k == Kept::Saved);
+                    }
                     Kept::Rarely => self.done(self.r.insts[usize::from(id)].args[0]),
                 }
                 if self.a.overflow {

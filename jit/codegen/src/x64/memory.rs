@@ -152,15 +152,7 @@ impl Compiler<'_> {
             match a.mem.size {
                 3 => self.a.st_imm(W::Q, m, c),
                 2 => self.a.st_imm(W::D, m, c),
-                1 => {
-                    self.a.b(0x66);
-                    self.a.op(W::D, 0xc7, 0, Rm::M(m), false);
-                    self.a.bytes_of(&(c as u16).to_le_bytes());
-                }
-                _ => {
-                    self.a.op(W::D, 0xc6, 0, Rm::M(m), false);
-                    self.a.b(c as u8);
-                }
+                n => self.a.st_imm_small(1 << n, m, c),
             }
         } else {
             let mut s = self.reg_or_temp(v);

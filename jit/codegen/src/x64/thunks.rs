@@ -71,26 +71,18 @@ fn pins(a: &mut CodeBuf<'_>, lay: &Layout, load: bool) {
     }
 }
 
-/// Puts flags slots that hold the host's flags in order. Pinned slots are in
-/// memory; changes only rdi and r8.
-fn settle_flags(a: &mut CodeBuf<'_>, lay: &Layout) {
+/// Changes the order of flags slots in memory, from or to the host's. Changes
+/// only rdi and r8.
+fn order_flags(a: &mut CodeBuf<'_>, lay: &Layout, raw: bool) {
     for &offset in &lay.flags {
         let m = disp(offset.into());
-        let done = a.label();
-        dynasm!(a
-            ; .arch x64
-            ; mov edi, [rbp + m]
-            ; test edi, Layout::RAW_FLAGS
-        );
-        a.jcc(cc::E, done);
-        dynasm!(a
-            ; .arch x64
-            ; mov r8d, Layout::RAW_NZCV
-            ; pext edi, edi, r8d
-            ; shl edi, 28
-            ; mov [rbp + m], edi
-        );
-        a.bind(done);
+        dynasm!(a ; .arch x64 ; mov edi, [rbp + m] ; mov r8d, Layout::RAW_NZCV);
+        if raw {
+            dynasm!(a ; .arch x64 ; shr edi, 28 ; pdep edi, edi, r8d);
+        } else {
+            dynasm!(a ; .arch x64 ; pext edi, edi, r8d ; shl edi, 28);
+        }
+        dynasm!(a ; .arch x64 ; mov [rbp + m], edi);
     }
 }
 
@@ -179,6 +171,7 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
         ; stmxcsr [rbp + disp(Layout::MXCSR + 4)]
     );
     dynasm!(a ; .arch x64 ; mov rax, rsi);
+    order_flags(a, lay, true);
     pins(a, lay, true);
     // Most often the guest's mode is the host's, and loading it is slow.
     let same = a.label();
@@ -196,7 +189,7 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
     t.exit = here(a);
     dynasm!(a ; .arch x64 ; mov [rbp + disp(Layout::EXIT_KIND)], eax);
     pins(a, lay, false);
-    settle_flags(a, lay);
+    order_flags(a, lay, false);
     let same = a.label();
     dynasm!(a
         ; .arch x64
@@ -298,7 +291,7 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
 
     t.helper = here(a);
     pins(a, lay, false);
-    settle_flags(a, lay);
+    order_flags(a, lay, false);
     to_host(a);
     dynasm!(a
         ; .arch x64
@@ -307,6 +300,7 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
         ; call rax
         ; mov DWORD [rbp + disp(Layout::IN_HELPER)], 0
     );
+    order_flags(a, lay, true);
     pins(a, lay, true);
     to_guest(a);
     dynasm!(a ; .arch x64 ; ret);
