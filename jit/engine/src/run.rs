@@ -90,9 +90,9 @@ impl Engine {
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);
         let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3d; // not bit 1: guests see flushed inputs there, not denormal ones
-        if sticky & !fp != 0 {
-            mem.word(Layout::FPSTAT).fetch_or(sticky, Ordering::Relaxed);
-        }
+        // Only this thread writes the word: no atomic step is needed.
+        let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
+        mem.word(Layout::FPSTAT).store(fp | sticky, Ordering::Relaxed);
         ExitKind::from_u8(kind as u8)
     }
 }
