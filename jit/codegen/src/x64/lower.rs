@@ -338,6 +338,7 @@ impl<'a> Compiler<'a> {
             Op::store => self.store(&i),
             Op::rmw => self.rmw(id, &i),
             Op::cas => self.cas(id, &i),
+            Op::prefetch => self.prefetch(&i),
             Op::fence => self.fence(&i),
             Op::movcond => self.movcond(id),
             Op::helper | Op::helper_end => self.helper(id, &i),
