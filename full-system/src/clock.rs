@@ -1,7 +1,7 @@
 //! The machine's time.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since the machine started, which stand still while it is paused.
 #[derive(Debug)]
@@ -59,6 +59,12 @@ impl Clock {
     pub fn resume(&self) {
         self.state().running.get_or_insert_with(Instant::now);
     }
+}
+
+/// Nanoseconds since 1970 on the host.
+pub fn since_epoch_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
