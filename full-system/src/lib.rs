@@ -1,1 +1,10 @@
-//! Emulates whole machines.
+//! Emulates whole machines: buses, devices, boards, and what connects them with the host.
+
+pub mod bus;
+pub mod chardev;
+pub mod clock;
+pub mod devices;
+pub mod event_loop;
+pub mod irq;
+pub mod power;
+pub mod snapshot;
