@@ -69,6 +69,11 @@ pub trait Isa: Send + Sync {
         let _ = state;
         Key(0)
     }
+    /// Number of the TLB that memory accesses of code under this key go through, in a machine.
+    fn tlb(&self, key: Key) -> u8 {
+        let _ = key;
+        0
+    }
     /// What Linux tells user programs of this processor: `AT_HWCAP` and
     /// `AT_HWCAP2` (getauxval(3)). Zeros leave the choice to the runner.
     fn hwcap(&self) -> [u64; 2] {
