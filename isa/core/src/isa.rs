@@ -109,6 +109,8 @@ pub struct Guest {
     /// Makes the ISA for a model, `NAME[,feature=on|off]*`; an error text for
     /// a model or feature that does not exist.
     pub make: fn(model: &str) -> Result<Box<dyn Isa>, String>,
+    /// The same for a whole machine, where that is possible.
+    pub make_machine: Option<fn(model: &str) -> Result<crate::Processor, String>>,
 }
 
 impl core::fmt::Debug for Guest {
