@@ -1,10 +1,12 @@
 //! Emulates whole machines: buses, devices, boards, and what connects them with the host.
 
+pub mod block;
 pub mod bus;
 pub mod chardev;
 pub mod clock;
 pub mod devices;
 pub mod event_loop;
 pub mod irq;
+pub mod net;
 pub mod power;
 pub mod snapshot;
