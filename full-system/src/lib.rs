@@ -1,6 +1,7 @@
 //! Emulates whole machines: buses, devices, boards, and what connects them with the host.
 
 pub mod block;
+pub mod boards;
 pub mod bus;
 pub mod chardev;
 pub mod clock;
