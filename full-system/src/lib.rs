@@ -8,6 +8,7 @@ pub mod clock;
 pub mod devices;
 pub mod event_loop;
 pub mod irq;
+pub mod machine;
 pub mod net;
 pub mod power;
 pub mod snapshot;

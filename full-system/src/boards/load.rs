@@ -137,13 +137,14 @@ impl Image {
     }
 }
 
-/// An ELF file at the physical addresses it names, or any other file at `address`.
+/// An ELF file at the physical addresses it names, or any other file at `address`; a segment has at most `room` bytes.
 pub fn image(
     what: &'static str,
     path: &Path,
     bytes: Vec<u8>,
     machine: u16,
     address: u64,
+    room: u64,
 ) -> Result<Image, LoadError> {
     if !bytes.starts_with(b"\x7fELF") {
         let blob = Blob { what, address, bytes: bytes.into() };
@@ -160,8 +161,11 @@ pub fn image(
         let part = usize::try_from(p.p_offset).ok().zip(usize::try_from(p.p_filesz).ok());
         let part = part.and_then(|(at, len)| bytes.get(at..at.checked_add(len)?));
         let part = part.ok_or_else(|| format("a segment passes the end of the file".into()))?;
-        if p.p_memsz > MOST || p.p_memsz < p.p_filesz {
+        if p.p_memsz < p.p_filesz {
             return Err(format("a segment has an impossible size".into()));
+        }
+        if p.p_memsz > room {
+            return Err(LoadError::Room { what, size: p.p_memsz, address: p.p_paddr });
         }
         let mut part = part.to_vec();
         part.resize(p.p_memsz as usize, 0);

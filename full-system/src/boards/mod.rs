@@ -7,8 +7,8 @@ mod riscv;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::{Parts, Wiring, assemble};
-pub use riscv::boot as boot_riscv;
+pub use assemble::{AssembleError, Parts, Wiring, assemble};
+pub use riscv::{Boot, Files, boot as boot_riscv};
 
 /// A board.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::load::{self, Blob, LoadError};
 use super::{Board, What, rows};
 
 /// The generic board, without PCI.
-pub static VIRT: Board = Board {
+pub(super) static VIRT: Board = Board {
     name: "virt",
     about: "RISC-V VirtIO board",
     guest: "riscv64",
@@ -80,7 +80,7 @@ pub fn boot(
     let mut firmware_end = board.ram;
     if let Some(path) = &firmware {
         let bytes = load::read("the firmware", path)?;
-        let image = load::image("the firmware", path, bytes, MACHINE, board.ram)?;
+        let image = load::image("the firmware", path, bytes, MACHINE, board.ram, ram)?;
         start = image.entry;
         firmware_end = image.end();
         blobs.extend(image.blobs);
@@ -90,7 +90,7 @@ pub fn boot(
     if let Some(path) = &files.kernel {
         let bytes = load::unpacked("the kernel", path)?;
         let address = firmware_end.next_multiple_of(2 * MIB);
-        let image = load::image("the kernel", path, bytes, MACHINE, address)?;
+        let image = load::image("the kernel", path, bytes, MACHINE, address, ram)?;
         kernel_entry = image.entry;
         kernel_end = image.end().max(kernel_end);
         blobs.extend(image.blobs);

@@ -146,8 +146,6 @@ fn broken_elf_files_are_errors() {
         }
         elf[18..20].copy_from_slice(&243u16.to_le_bytes());
         // Whatever it holds: an error or an image, never a panic.
-        let _ = load::image("the kernel", path, elf.clone(), 243, 0);
+        let _ = load::image("the kernel", path, elf.clone(), 243, 0, 1 << 20);
     }
-    let clock = Clock::new();
-    assert!(clock.now_ns() < u64::MAX);
 }
