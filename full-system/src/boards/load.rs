@@ -88,6 +88,16 @@ pub fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
+/// The first bytes of a file, as many as there are; none if it cannot be read.
+pub fn first_bytes(path: &Path, count: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = File::open(path) {
+        // What cannot be read is reported by whoever opens the file in earnest.
+        let _ = file.take(count).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
 /// As [`read`], unpacked if it is packed: gzip, or an EFI image that unpacks itself with gzip inside.
 pub fn unpacked(what: &'static str, path: &Path) -> Result<Vec<u8>, LoadError> {
     let bytes = read(what, path)?;

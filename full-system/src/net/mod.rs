@@ -1,6 +1,9 @@
 //! What a network card is plugged into.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
+
+use crate::cli::Netdev;
+use crate::event_loop::Handle;
 
 /// The card's end.
 pub trait LinkReceiver: Send + Sync {
@@ -16,4 +19,12 @@ pub trait Link: Send + Sync {
     fn connect(&self, receiver: Weak<dyn LinkReceiver>);
     /// Says that there may be room again.
     fn accept_frames(&self);
+}
+
+/// Makes a user-mode network.
+///
+/// # Errors
+/// A sentence.
+pub(crate) fn user(_config: &Netdev, _events: &Handle) -> Result<Arc<dyn Link>, String> {
+    Err("networks are not supported yet".into())
 }
