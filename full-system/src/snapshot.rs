@@ -120,6 +120,22 @@ impl<T: Saved + Copy + Default, const N: usize> Saved for [T; N] {
     }
 }
 
+macro_rules! saved_tuples {
+    ($(($($name:ident)*))*) => { $(
+        impl<$($name: Saved),*> Saved for ($($name),*) {
+            #[expect(non_snake_case, reason = "a value is named as its type")]
+            fn save(&self, to: &mut Vec<u8>) {
+                let ($($name),*) = self;
+                $( $name.save(to); )*
+            }
+            fn restore(from: &mut Reader<'_>) -> Result<Self, RestoreError> {
+                Ok(($( $name::restore(from)? ),*))
+            }
+        }
+    )* };
+}
+saved_tuples!((A B) (A B C));
+
 /// Declares a state: the struct, its value after reset (`Default`), and [`Saved`] with a version.
 ///
 /// A field is `name: type`, with `= value` where reset leaves something other than the type's default.

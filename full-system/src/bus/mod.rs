@@ -99,7 +99,8 @@ pub struct Bus {
 /// Collects what an address space holds.
 #[derive(Default)]
 pub struct Builder {
-    entries: Vec<(Entry, Option<u64>)>,
+    entries: Vec<(Entry, bool)>,
+    memory: Option<(Arc<Ram>, Arc<CodeHookCell>)>,
 }
 
 impl Builder {
@@ -114,27 +115,46 @@ impl Builder {
     }
 
     fn memory(&mut self, name: &str, base: u64, size: u64, writable: bool) {
-        let target = Target::Ram { host: 0, writable };
-        self.add(name, base, size, target, Some(size));
+        self.add(name, base, size, Target::Ram { host: 0, writable }, true);
     }
 
     /// A device's registers.
     pub fn device(&mut self, name: &str, base: u64, size: u64, device: Arc<dyn Mmio>) {
-        self.add(name, base, size, Target::Device(device), None);
+        self.add(name, base, size, Target::Device(device), false);
     }
 
-    fn add(&mut self, name: &str, base: u64, size: u64, target: Target, memory: Option<u64>) {
-        // An end past the address space makes an empty range, which `build` refuses.
+    fn add(&mut self, name: &str, base: u64, size: u64, target: Target, memory: bool) {
+        // An end past the address space makes an empty range, which the checks refuse.
         let range = base..base.checked_add(size).unwrap_or(base);
         self.entries.push((Entry { range, name: name.to_string(), target }, memory));
     }
 
-    /// Checks the map and allocates the memory.
-    pub fn build(mut self) -> Result<Bus, MapError> {
+    /// Checks the map so far and allocates its memory, for the devices still to come. No memory is added after it.
+    pub fn allocate(&mut self) -> Result<Arc<Ram>, MapError> {
+        self.check()?;
+        let hook = Arc::new(CodeHookCell::default());
+        let mut regions = Vec::new();
+        for (entry, _) in &mut self.entries {
+            let size = entry.range.end - entry.range.start;
+            if let Target::Ram { host, .. } = &mut entry.target {
+                let region = memory::region(entry.range.start, size, &hook)?;
+                *host = region.as_ptr() as usize;
+                regions.push(region);
+            }
+        }
+        let ram = GuestRegionCollection::from_regions(regions)
+            .map_err(|e| MapError::Memory { size: 0, reason: e.to_string() })?;
+        let ram = Arc::new(ram);
+        self.memory = Some((ram.clone(), hook));
+        Ok(ram)
+    }
+
+    /// Sorts the ranges and refuses impossible ones.
+    fn check(&mut self) -> Result<(), MapError> {
         self.entries.sort_by_key(|(e, _)| e.range.start);
         for (e, memory) in &self.entries {
             let whole = e.range.start % PAGE == 0 && e.range.end % PAGE == 0;
-            if e.range.is_empty() || (memory.is_some() && !whole) {
+            if e.range.is_empty() || (*memory && !whole) {
                 return Err(MapError::Shape(e.name.clone()));
             }
         }
@@ -145,20 +165,18 @@ impl Builder {
                 return Err(MapError::Overlap { first, second });
             }
         }
-        let hook = Arc::new(CodeHookCell::default());
-        let mut regions = Vec::new();
-        let mut entries = Vec::new();
-        for (mut entry, memory) in self.entries {
-            if let (Some(size), Target::Ram { host, .. }) = (memory, &mut entry.target) {
-                let region = memory::region(entry.range.start, size, &hook)?;
-                *host = region.as_ptr() as usize;
-                regions.push(region);
-            }
-            entries.push(entry);
+        Ok(())
+    }
+
+    /// Checks the map, allocates the memory if that is still to be done, and closes it.
+    pub fn build(mut self) -> Result<Bus, MapError> {
+        if self.memory.is_none() {
+            self.allocate()?;
         }
-        let ram = GuestRegionCollection::from_regions(regions)
-            .map_err(|e| MapError::Memory { size: 0, reason: e.to_string() })?;
-        Ok(Bus { entries, ram: Arc::new(ram), hook })
+        self.check()?;
+        let (ram, hook) = self.memory.unwrap_or_default();
+        let entries = self.entries.into_iter().map(|(e, _)| e).collect();
+        Ok(Bus { entries, ram, hook })
     }
 }
 

@@ -10,6 +10,7 @@ mod terminal;
 use std::sync::{Arc, Weak};
 
 pub use mux::{Controls, Mux};
+pub(crate) use open::backend;
 pub use open::{Spec, open};
 pub use stream::Stream;
 pub use terminal::Terminal;

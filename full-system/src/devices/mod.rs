@@ -9,6 +9,7 @@ pub mod registers;
 pub mod syscon;
 #[cfg(test)]
 mod tests;
+pub mod virtio;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

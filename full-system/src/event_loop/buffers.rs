@@ -50,16 +50,43 @@ impl Buffers {
     }
 
     /// What is left after the first `skip` bytes.
-    pub fn after(&self, mut skip: usize) -> Option<Buffers> {
+    pub fn after(&self, mut skip: usize) -> Buffers {
         let mut rest = Vec::new();
-        for &(pa, len) in &self.ranges {
+        for (&(pa, len), p) in self.ranges.iter().zip(&self.pieces) {
             let cut = skip.min(len);
             skip -= cut;
             if cut < len {
-                rest.push((pa + cut as u64, len - cut));
+                rest.push((pa + cut as u64, Piece { base: p.base + cut, len: len - cut }));
             }
         }
-        Buffers::new(&self.ram, rest)
+        self.of(rest)
+    }
+
+    /// The first `keep` bytes.
+    pub fn first(&self, mut keep: usize) -> Buffers {
+        let mut first = Vec::new();
+        for (&(pa, len), p) in self.ranges.iter().zip(&self.pieces) {
+            let part = keep.min(len);
+            keep -= part;
+            if part > 0 {
+                first.push((pa, Piece { base: p.base, len: part }));
+            }
+        }
+        self.of(first)
+    }
+
+    /// Parts of these pieces, which therefore lie in memory as well.
+    fn of(&self, parts: Vec<(u64, Piece)>) -> Buffers {
+        Buffers {
+            ram: self.ram.clone(),
+            ranges: parts.iter().map(|(pa, p)| (*pa, p.len)).collect(),
+            pieces: parts.into_iter().map(|(_, p)| p).collect(),
+        }
+    }
+
+    /// Guest memory.
+    pub fn ram(&self) -> &Arc<Ram> {
+        &self.ram
     }
 
     /// The pieces by guest physical address.
