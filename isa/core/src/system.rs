@@ -27,6 +27,8 @@ pub struct Mapping {
     pub write: bool,
     /// This holds for all of the 4 KiB page, else for the bytes asked about.
     pub whole: bool,
+    /// Bytes of guest addresses that one entry of the page tables maps, a power of two.
+    pub span: u64,
 }
 
 /// An exception: its number and what comes with it, as the architecture has them.

@@ -203,6 +203,27 @@ thread_local! {
     pub(crate) static CURRENT: Cell<*const CpuMemory> = const { Cell::new(core::ptr::null()) };
 }
 
+/// Makes a processor leave translated code, from any thread.
+#[derive(Clone, Debug)]
+pub struct Remote(Arc<CpuMemory>);
+
+impl Remote {
+    /// Sets bits of the exit-request word, of which the highest is the engine's: the processor
+    /// leaves with [`remu_ir::ExitKind::Poll`] at its next poll.
+    pub fn request(&self, bits: u32) {
+        self.0.header().exit_request.fetch_or(bits & !Engine::REQUEST_SYNC, Ordering::SeqCst);
+    }
+    /// Takes them back; which of them were set.
+    pub fn take(&self, bits: u32) -> u32 {
+        let bits = bits & !Engine::REQUEST_SYNC;
+        self.0.header().exit_request.fetch_and(!bits, Ordering::SeqCst) & bits
+    }
+    /// The bits that are set.
+    pub fn requested(&self) -> u32 {
+        self.0.header().exit_request.load(Ordering::SeqCst)
+    }
+}
+
 /// One guest thread's processor.
 #[derive(Debug)]
 pub struct Cpu {
@@ -260,6 +281,10 @@ impl Cpu {
         };
         self.mem.use_cache(n);
         self.mem.word(Layout::GUEST_RSP).store(self.mem.stack_top(), Ordering::Relaxed);
+    }
+    /// A way to it from other threads.
+    pub fn remote(&self) -> Remote {
+        Remote(self.mem.clone())
     }
     /// The header of the state.
     pub fn header(&self) -> &Header {

@@ -18,7 +18,7 @@ mod tlb;
 mod translate;
 
 pub use cache::{CacheOptions, Module};
-pub use cpu::Cpu;
+pub use cpu::{Cpu, Remote};
 pub use machine::{Core, Mmu, Page, Refused, Served};
 pub use remu_codegen::{Access, AccessKind};
 pub use stats::{Measured, Stats};

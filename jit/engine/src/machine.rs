@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use remu_codegen::x64::{ACCESS_DONE, ACCESS_LEAVE, ACCESS_RETRY};
 use remu_codegen::{Access, Layout, SoftMmu};
 use remu_ir::ExitKind;
+use remu_isa::Key;
 
 use crate::cpu::CpuMemory;
 use crate::tlb::Target;
@@ -41,11 +42,12 @@ pub trait Mmu {
         access: Access,
         operands: [u128; 2],
     ) -> Result<Served, Refused>;
-    /// Number of the physical page that an instruction's byte at a guest address is fetched from.
+    /// Number of the physical page that an instruction's byte at a guest address is fetched from,
+    /// by code under a lift key.
     ///
     /// # Errors
     /// There is an exception instead.
-    fn fetch(&mut self, core: &mut Core<'_>, addr: u64) -> Result<u64, Refused>;
+    fn fetch(&mut self, core: &mut Core<'_>, addr: u64, key: Key) -> Result<u64, Refused>;
 }
 
 /// A processor while its code stands still: its state and TLBs.

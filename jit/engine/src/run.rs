@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 use remu_codegen::{Layout, SoftMmu};
 use remu_ir::ExitKind;
+use remu_isa::Key;
 
 use crate::cpu::CURRENT;
 use crate::space::Space;
@@ -40,8 +41,8 @@ impl Mmu for FromCode<'_, '_> {
     ) -> Result<Served, Refused> {
         self.0.borrow_mut().access(core, addr, access, operands)
     }
-    fn fetch(&mut self, core: &mut Core<'_>, addr: u64) -> Result<u64, Refused> {
-        self.0.borrow_mut().fetch(core, addr)
+    fn fetch(&mut self, core: &mut Core<'_>, addr: u64, key: Key) -> Result<u64, Refused> {
+        self.0.borrow_mut().fetch(core, addr, key)
     }
 }
 
@@ -69,7 +70,7 @@ impl Engine {
     fn space(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> Option<Space> {
         const PAGE: u64 = 1 << SoftMmu::PAGE_BITS;
         let (pc, key) = (cpu.pc(), cpu.key);
-        let page = mmu.fetch(&mut self.core(cpu), pc).ok()?;
+        let page = mmu.fetch(&mut self.core(cpu), pc, key).ok()?;
         let mut space = Space::machine(key, page);
         let left = PAGE - pc % PAGE;
         if left < self.isa().max_insn_len() as u64 {
@@ -77,7 +78,7 @@ impl Engine {
             let bytes = &mut bytes[..left as usize];
             let have = self.source().fetch(page * PAGE + pc % PAGE, bytes);
             if have == bytes.len() && self.isa().scan(bytes, pc, key).is_none() {
-                let second = mmu.fetch(&mut self.core(cpu), pc.wrapping_add(left)).ok()?;
+                let second = mmu.fetch(&mut self.core(cpu), pc.wrapping_add(left), key).ok()?;
                 space.pages[1] = second + 1;
             }
         }

@@ -57,6 +57,7 @@ struct Leaf {
     pa: u64,
     read: bool,
     write: bool,
+    span: u64,
 }
 
 pub(crate) fn translate(
@@ -79,7 +80,7 @@ pub(crate) fn translate(
         if va >> PHYSICAL != 0 {
             return Err(access_fault(va, intent));
         }
-        Leaf { pa: va, read: true, write: true }
+        Leaf { pa: va, read: true, write: true, span: PAGE }
     } else {
         walk(r, features, mem, va, intent, mode, tlb == 2, levels)?
     };
@@ -88,7 +89,7 @@ pub(crate) fn translate(
         return Err(access_fault(va, intent));
     }
     let (read, write) = (leaf.read && allowed.read, leaf.write && allowed.write);
-    Ok(Mapping { pa: leaf.pa, read, write, whole: allowed.whole })
+    Ok(Mapping { pa: leaf.pa, read, write, whole: allowed.whole, span: leaf.span })
 }
 
 /// "Virtual Address Translation Process".
@@ -179,6 +180,6 @@ fn walk(
             }
         }
         let write = pte & W != 0 && wanted & D != 0;
-        return Ok(Leaf { pa: base | va & (span - 1), read: readable, write });
+        return Ok(Leaf { pa: base | va & (span - 1), read: readable, write, span });
     }
 }
