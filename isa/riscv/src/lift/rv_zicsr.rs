@@ -7,8 +7,8 @@ use super::{Lift, Regs};
 use crate::decode::args;
 use crate::helpers::TIME;
 use crate::isa::Mode;
-use crate::system::{MachineKey, plain};
 use crate::state::{RMM, fpmode_of, slots};
+use crate::system::{MachineKey, plain};
 
 const FFLAGS: u16 = 0x001;
 const FRM: u16 = 0x002;

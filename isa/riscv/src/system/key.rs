@@ -93,8 +93,8 @@ pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
         return false;
     }
     match word >> 12 & 7 {
-        // ecall and ebreak have exits of their own.
-        0 => !matches!(word >> 20, 0 | 1),
+        // ecall, ebreak and wrs are user code's too and have exits of their own.
+        0 => word >> 28 != 0,
         4 => false,
         _ => plain((word >> 20) as u16, key).is_none(),
     }
