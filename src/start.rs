@@ -10,7 +10,7 @@ use remu_engine::{CodeSource, Cpu, Engine, Module};
 use remu_isa::Guest;
 use remu_syscalls::{Errno, GuestMemory, MmapArgs};
 
-use crate::cli::{Command, Form, Invocation, Startup, base_name};
+use crate::cli::{Command, Form, Invocation, List, Startup, base_name};
 use crate::guest::{GuestOs, Regs, set};
 use crate::loader::{self, AuxInfo, FileKind, LoadError, machine_name};
 use crate::mm::{AddressSpace, PAGE};
@@ -66,12 +66,9 @@ fn start(guest: &str, args: &[OsString]) -> Result<i32, Failure> {
     let command = Command::parse(args, &env, startup).map_err(Failure::own)?;
     let mut inv = match command {
         Command::Print(text) => return Ok(print(&text)),
-        Command::PrintCalls(form) => return Ok(print(&calls(guest, form)?)),
+        Command::List(list) => return Ok(print(&listed(row, list)?)),
         Command::Run(inv) => inv,
     };
-    if let Some(text) = help(row, &inv) {
-        return Ok(print(&text));
-    }
     set_up(&mut inv, auxv.secure).map_err(Failure::own)?;
     run(row, &args[0], *inv, &auxv)
 }
@@ -82,27 +79,23 @@ fn print(text: &str) -> i32 {
     if done.is_ok() { 0 } else { FAILED }
 }
 
-/// `--syscalls`.
-fn calls(guest: &str, form: Form) -> Result<String, Failure> {
-    let abi = remu_syscalls::abi(guest)
-        .ok_or_else(|| Failure::own(format!("no system calls for {guest}")))?;
-    Ok(match form {
-        Form::Text => remu_syscalls::support_text(abi),
-        Form::Json => remu_syscalls::support_json(abi),
-    })
-}
-
-/// `-cpu help` and `-d help`.
-fn help(guest: &Guest, inv: &Invocation) -> Option<String> {
-    if inv.options.log_items.iter().any(|i| i == "help") {
-        return Some(logging::help());
-    }
-    let asked =
-        inv.options.cpu.as_deref() == Some("help") || inv.options.cpu.as_deref() == Some("?");
-    asked.then(|| {
-        let models = guest.models.iter();
-        let list: String = models.map(|m| format!("  {:<16} {}\n", m.name, m.about)).collect();
-        format!("Models of -cpu, the default first; add ,FEATURE=on|off:\n{list}")
+/// `--syscalls`, `-cpu help` and `-d help`.
+fn listed(guest: &Guest, list: List) -> Result<String, Failure> {
+    Ok(match list {
+        List::Calls(form) => {
+            let abi = remu_syscalls::abi(guest.name)
+                .ok_or_else(|| Failure::own(format!("no system calls for {}", guest.name)))?;
+            match form {
+                Form::Text => remu_syscalls::support_text(abi),
+                Form::Json => remu_syscalls::support_json(abi),
+            }
+        }
+        List::LogItems => logging::help(),
+        List::Models => {
+            let models = guest.models.iter();
+            let list: String = models.map(|m| format!("  {:<16} {}\n", m.name, m.about)).collect();
+            format!("Models of -cpu, the default first; add ,FEATURE=on|off:\n{list}")
+        }
     })
 }
 
@@ -183,7 +176,7 @@ fn run(
     for a in mm.areas(0, u64::MAX) {
         log::debug!(target: "remu::mm", "{:#x}-{:#x} prot {}", a.start, a.end, a.prot);
     }
-    let trampoline = trampoline(&mm, os).map_err(Failure::own)?;
+    let trampoline = trampoline(&mm, os).map_err(|e| Failure(e.to_string(), CANNOT_RUN))?;
     let regs = Regs::find(&os.regs, engine.isa().state())
         .ok_or_else(|| Failure::own("the processor state lacks a register of the ABI"))?;
     let comm = base_name(OsStr::from_bytes(exec_name(&inv).as_bytes())).as_bytes().to_vec();
@@ -284,7 +277,8 @@ fn engine(
         options.cache = crate::cache::options(row.name, &model, inv);
     }
     let source = Arc::new(GuestCode(mm.clone()));
-    let engine = Engine::new(isa, source, options).map_err(Failure::own)?;
+    let engine =
+        Engine::new(isa, source, options).map_err(|e| Failure(e.to_string(), CANNOT_RUN))?;
     Ok(Box::leak(Box::new(engine)))
 }
 

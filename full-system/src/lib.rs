@@ -14,3 +14,5 @@ pub mod monitor;
 pub mod net;
 pub mod power;
 pub mod snapshot;
+pub mod softmmu;
+pub mod vcpu;

@@ -3,18 +3,18 @@
 mod options;
 mod table;
 
-pub use options::{Form, Invocation, Options, Startup, base_name};
+pub use options::{Form, Invocation, List, Options, Startup, base_name};
 pub use table::usage;
 
 /// What the command line asks for.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     /// Run a program.
     Run(Box<Invocation>),
     /// Print a text and end with status 0.
     Print(String),
-    /// Print the system calls of the guest and end with status 0.
-    PrintCalls(Form),
+    /// Print a list that depends on the guest and end with status 0.
+    List(List),
 }
 
 /// A mistake on the command line; ends with status 1.

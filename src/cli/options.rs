@@ -16,6 +16,17 @@ pub enum Form {
     Json,
 }
 
+/// A list that an option asks for instead of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// `--syscalls`: the system calls of the guest.
+    Calls(Form),
+    /// `-cpu help`: the processor models.
+    Models,
+    /// `-d help`: what can be logged.
+    LogItems,
+}
+
 /// Every option, as given.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -60,6 +71,14 @@ pub struct Options {
     pub program_fd: Option<i32>,
     /// Descriptor of what limits the program's calls, if anything does.
     pub limits_fd: Option<i32>,
+}
+
+impl Options {
+    fn list(&self) -> Option<List> {
+        let models = || matches!(self.cpu.as_deref(), Some("help" | "?")).then_some(List::Models);
+        let items = || self.log_items.iter().any(|i| i == "help").then_some(List::LogItems);
+        self.show_calls.map(List::Calls).or_else(models).or_else(items)
+    }
 }
 
 /// A program to run.
@@ -122,8 +141,8 @@ impl Command {
             let version = env!("CARGO_PKG_VERSION");
             return Ok(Command::Print(format!("{name} version {version}\n")));
         }
-        if let Some(form) = options.show_calls {
-            return Ok(Command::PrintCalls(form));
+        if let Some(list) = options.list() {
+            return Ok(Command::List(list));
         }
         let Some(program) = args.get(at) else {
             return Err(UsageError(format!("no program given; try '{name} -h'")));
@@ -158,6 +177,9 @@ fn replay(args: &[OsString]) -> Vec<OsString> {
 
 /// Under binfmt_misc no argument is an option.
 fn binfmt(options: Options, args: &[OsString], startup: Startup) -> Result<Command, UsageError> {
+    if let Some(list) = options.list() {
+        return Ok(Command::List(list));
+    }
     let Some(program) = args.get(1).cloned() else {
         return Err(UsageError("the kernel gave no program".into()));
     };
@@ -284,6 +306,14 @@ mod tests {
         assert_eq!(text(&["r", "-g", "1234", "p"]), "-g: not supported yet: run without -g");
         assert_eq!(text(&["r"]), "no program given; try 'r -h'");
         assert_eq!(text(&["r", "--io", "fast", "p"]), "-io: 'fast' is none of auto, uring, direct");
+    }
+
+    #[test]
+    fn lists_need_no_program() {
+        let list = |args: &[&str]| parse(args, Startup::default());
+        assert_eq!(list(&["r", "-cpu", "help"]), Ok(Command::List(List::Models)));
+        assert_eq!(list(&["r", "-d", "help"]), Ok(Command::List(List::LogItems)));
+        assert_eq!(list(&["r", "-syscalls"]), Ok(Command::List(List::Calls(Form::Text))));
     }
 
     #[test]

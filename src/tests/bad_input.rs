@@ -152,6 +152,28 @@ fn missing_interpreter_names_the_path_and_the_option() {
 }
 
 #[test]
+fn too_little_memory_is_said() {
+    let dir = Scratch::new("memory");
+    let path = dir.file("p", &program(), 0o755);
+    let (mut ran, mut refused) = (0, 0);
+    // From less than the translator needs to more than enough.
+    for kib in (20_000..1_000_000).step_by(20_000) {
+        let script = format!("ulimit -v {kib}; exec \"$0\" \"$1\"");
+        let out = Command::new("sh").args(["-c", &script, RUNNER]).arg(&path).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stderr);
+        match out.status.code() {
+            Some(7) => ran += 1,
+            Some(126) => {
+                refused += 1;
+                assert!(text.starts_with("remu-user-riscv64: "), "{kib} KiB: {text:?}");
+            }
+            other => panic!("{kib} KiB: {other:?} {text:?}"),
+        }
+    }
+    assert!(ran > 0 && refused > 0, "{ran} ran, {refused} refused");
+}
+
+#[test]
 fn random_headers_never_make_the_runner_panic() {
     let dir = Scratch::new("fuzz");
     let good = program();

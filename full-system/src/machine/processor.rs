@@ -54,6 +54,6 @@ pub trait Model {
 ///
 /// # Errors
 /// A sentence naming what does not exist.
-pub fn model(guest: &str, _name: Option<&str>) -> Result<Box<dyn Model>, String> {
-    Err(format!("there are no processors for whole {guest} machines yet"))
+pub fn model(guest: &str, name: Option<&str>) -> Result<Box<dyn Model>, String> {
+    crate::vcpu::model(guest, name)
 }

@@ -85,4 +85,4 @@ fn make(model: &str) -> Result<Box<dyn Isa>, String> {
 
 /// Registry row.
 pub static GUEST: Guest =
-    Guest { name: "aarch64", elf_machine: 183, elf64: true, little: true, models: &MODELS, make };
+    Guest { name: "aarch64", elf_machine: 183, elf64: true, little: true, models: &MODELS, make, make_machine: None };

@@ -1,15 +1,18 @@
 //! Enters and leaves translated code.
 #![expect(unsafe_code, reason = "calls translated code")]
 
+use core::cell::RefCell;
 use core::sync::atomic::{Ordering, fence};
 use std::io::Write;
 use std::sync::Mutex;
 
-use remu_codegen::Layout;
+use remu_codegen::{Layout, SoftMmu};
 use remu_ir::ExitKind;
+use remu_isa::Key;
 
 use crate::cpu::CURRENT;
-use crate::{Cpu, Engine};
+use crate::space::Space;
+use crate::{Access, Core, Cpu, Engine, Mmu, Refused, Served};
 
 /// MXCSR with all exceptions masked.
 const MASKED: u32 = 0x1f80;
@@ -25,17 +28,71 @@ fn mxcsr(mode: u32) -> u32 {
     MASKED | rounding << 13 | (mode >> 3 & 1) << 15 | (mode >> 4 & 1) << 6
 }
 
+/// The way of translated code to an [`Mmu`].
+struct FromCode<'a, 'b>(&'a RefCell<&'b mut dyn Mmu>);
+
+impl Mmu for FromCode<'_, '_> {
+    fn access(
+        &mut self,
+        core: &mut Core<'_>,
+        addr: u64,
+        access: Access,
+        operands: [u128; 2],
+    ) -> Result<Served, Refused> {
+        self.0.borrow_mut().access(core, addr, access, operands)
+    }
+    fn fetch(&mut self, core: &mut Core<'_>, addr: u64, key: Key) -> Result<u64, Refused> {
+        self.0.borrow_mut().fetch(core, addr, key)
+    }
+}
+
 impl Engine {
     /// Runs the processor from its pc until something happens that is not the
     /// engine's business. The pc and more are in the header then.
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
+        self.run_in(cpu, |_, cpu| Some(Space::user(cpu.key)))
+    }
+    /// The same in a machine, whose memory `mmu` knows. It is asked about accesses on this thread
+    /// until this returns, with [`ExitKind::Fault`] if it refused one.
+    pub fn run_machine(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> ExitKind {
+        // Both the look-up of code and code itself ask, one after the other.
+        let mmu = RefCell::new(mmu);
+        let mem = cpu.mem.clone();
+        let mut from_code = FromCode(&mmu);
+        self.with_mmu(&mem, &mut from_code, || {
+            self.run_in(cpu, |engine, cpu| {
+                let mut mmu = mmu.borrow_mut();
+                engine.space(cpu, &mut **mmu)
+            })
+        })
+    }
+    /// Where the code at a machine's pc is; `None` if it cannot be fetched.
+    fn space(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> Option<Space> {
+        const PAGE: u64 = 1 << SoftMmu::PAGE_BITS;
+        let (pc, key) = (cpu.pc(), cpu.key);
+        let page = mmu.fetch(&mut self.core(cpu), pc, key).ok()?;
+        let mut space = Space::machine(key, page);
+        let left = PAGE - pc % PAGE;
+        if left < self.isa().max_insn_len() as u64 {
+            let mut bytes = [0; 16];
+            let bytes = &mut bytes[..left as usize];
+            let have = self.source().fetch(page * PAGE + pc % PAGE, bytes);
+            if have == bytes.len() && self.isa().scan(bytes, pc, key).is_none() {
+                let second = mmu.fetch(&mut self.core(cpu), pc.wrapping_add(left), key).ok()?;
+                space.pages[1] = second + 1;
+            }
+        }
+        Some(space)
+    }
+    fn run_in(
+        &self,
+        cpu: &mut Cpu,
+        space: impl Fn(&Engine, &mut Cpu) -> Option<Space>,
+    ) -> ExitKind {
         let mem = cpu.mem.clone();
         let key = self.isa().key(cpu.state());
-        if cpu.key != key {
-            // The lookup cache and the return stack lead to code for the old one.
-            cpu.key = key;
-            mem.clear_cache();
-            mem.word(Layout::GUEST_RSP).store(mem.stack_top(), Ordering::Relaxed);
+        if cpu.key != key || !cpu.has_cache(key) {
+            cpu.change_key(key);
         }
         CURRENT.set(&raw const *mem);
         let request = &mem.header().exit_request;
@@ -48,7 +105,8 @@ impl Engine {
             }
             let pc = cpu.pc();
             let generation = self.generation.load(Ordering::SeqCst);
-            let host = self.host_code(pc, cpu.key);
+            let Some(space) = space(self, cpu) else { break ExitKind::Fault };
+            let host = self.host_code(pc, space);
             match self.enter(cpu, pc, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.

@@ -46,7 +46,7 @@ pub(crate) fn region(
 }
 
 /// The guest's instructions by block.
-fn guest_code(isa: &dyn Isa, source: &dyn CodeSource, region: &Region) -> String {
+pub(crate) fn guest_code(isa: &dyn Isa, source: &dyn CodeSource, region: &Region) -> String {
     let mut out = String::new();
     let mut bytes = vec![0; isa.max_insn_len()];
     for block in &region.blocks {
@@ -64,7 +64,11 @@ fn guest_code(isa: &dyn Isa, source: &dyn CodeSource, region: &Region) -> String
 }
 
 /// The host's instructions, with the guest's address where a block begins, and the constants.
-fn host_code((base, code): (u64, &[u8]), region: &Region, compiled: &Compiled) -> String {
+pub(crate) fn host_code(
+    (base, code): (u64, &[u8]),
+    region: &Region,
+    compiled: &Compiled,
+) -> String {
     let mut out = String::new();
     let (code, data) = code.split_at(compiled.data);
     let mut decoder = Decoder::with_ip(64, code, base, DecoderOptions::NONE);

@@ -27,6 +27,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "build",        needs: "src/bin",                        run: build },
     Stage { name: "differential", needs: "src/bin",                        run: differential },
     Stage { name: "programs",     needs: "src/bin",                        run: programs },
+    Stage { name: "binfmt",       needs: "src/bin",                        run: binfmt },
     Stage { name: "bad input",    needs: "src/bin",                        run: bad_input },
 ];
 
@@ -123,6 +124,14 @@ fn every_guest(check: impl Fn(Arch) -> Result<()>) -> Result<()> {
 
 fn programs() -> Result<()> {
     programs::run(&programs::Options::with_runner(RunnerKind::Remu))
+}
+
+/// A few programs started by the kernel, in a root that does not hold the runner.
+fn binfmt() -> Result<()> {
+    let mut options = programs::Options::with_runner(RunnerKind::Remu);
+    options.binfmt = true;
+    options.tag = Some("binfmt".to_string());
+    programs::run(&options)
 }
 
 fn bad_input() -> Result<()> {

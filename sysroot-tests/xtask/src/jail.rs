@@ -48,8 +48,18 @@ pub(crate) struct Spec {
 pub(crate) struct Runner {
     /// The static binary on this machine; appears inside as `/usr/bin/<file name>`.
     pub(crate) binary: PathBuf,
-    /// Register it with the kernel for files of this ELF machine number, instead of naming it on the command line.
-    pub(crate) register: Option<u16>,
+    /// Register it with the kernel, instead of naming it on the command line.
+    pub(crate) register: Option<Register>,
+}
+
+/// How an emulator is registered with binfmt_misc.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum Register {
+    /// For files of this ELF machine number; the emulator stays where it is.
+    Machine(u16),
+    /// By this `remu-binfmt`, with its own defaults. The runner is deleted from the jail afterwards:
+    /// the kernel holds it open.
+    Binfmt(PathBuf),
 }
 
 /// What became of the program.
@@ -276,7 +286,12 @@ fn mount_root(spec: &Spec) -> Result<PathBuf> {
         .context("cannot make mounts private")?;
     // Binaries of the machine are opened before anything covers their folders.
     let scratch = Path::new("/tmp");
-    let sources = spec.runner.as_ref().map(|r| fs::File::open(&r.binary)).transpose()?;
+    let open = |p: &Path| fs::File::open(p).with_context(|| p.display().to_string());
+    let source = spec.runner.as_ref().map(|r| open(&r.binary)).transpose()?;
+    let binfmt = match spec.runner.as_ref().and_then(|r| r.register.as_ref()) {
+        Some(Register::Binfmt(program)) => Some(open(program)?),
+        _ => None,
+    };
     let sysroot = fs::canonicalize(&spec.sysroot)?;
     if sysroot.starts_with(scratch) {
         bail!("the cache must not lie under /tmp, which jails cover");
@@ -301,15 +316,19 @@ fn mount_root(spec: &Spec) -> Result<PathBuf> {
     mount(Some("proc"), &root.join("proc"), Some("proc"), MsFlags::empty(), NONE)
         .context("cannot mount proc")?;
     mount_dev(&root.join("dev"))?;
-    if let (Some(runner), Some(mut source)) = (&spec.runner, sources) {
-        let name = inside(&runner.binary);
-        let target = root.join(name.trim_start_matches('/'));
-        let mut copy = fs::File::create(&target)?;
-        std::io::copy(&mut source, &mut copy)?;
-        nix::sys::stat::fchmod(&copy, nix::sys::stat::Mode::from_bits_truncate(0o755))?;
-        drop(copy);
-        if let Some(machine) = runner.register {
-            register(&root, &target, machine)?;
+    if let (Some(runner), Some(source)) = (&spec.runner, source) {
+        let target = root.join(inside(&runner.binary).trim_start_matches('/'));
+        install(source, &target)?;
+        if let Some(how) = &runner.register {
+            // Registrations live as long as this mount.
+            let dir = root.join("proc/sys/fs/binfmt_misc");
+            mount(Some("binfmt_misc"), &dir, Some("binfmt_misc"), MsFlags::empty(), NONE)
+                .context("cannot mount binfmt_misc in a user namespace (needs Linux 6.7)")?;
+            match (how, binfmt) {
+                (Register::Machine(machine), _) => register(&dir, &target, *machine)?,
+                (Register::Binfmt(_), Some(program)) => register_remu(program, &dir, &target)?,
+                (Register::Binfmt(_), None) => {}
+            }
         }
     }
     Ok(root)
@@ -344,11 +363,7 @@ fn mount_dev(dev: &Path) -> Result<()> {
 }
 
 /// Registers the runner for 64-bit little-endian ELF files of one machine, in this namespace's own binfmt_misc.
-fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
-    // Registrations live as long as this mount.
-    let dir = root.join("proc/sys/fs/binfmt_misc");
-    mount(Some("binfmt_misc"), &dir, Some("binfmt_misc"), MsFlags::empty(), None::<&str>)
-        .context("cannot mount binfmt_misc in a user namespace (needs Linux 6.7)")?;
+fn register(dir: &Path, runner: &Path, machine: u16) -> Result<()> {
     // Identification, type (ET_EXEC or ET_DYN by the mask) and machine of the ELF header.
     let [low, high] = machine.to_le_bytes();
     let magic =
@@ -356,4 +371,25 @@ fn register(root: &Path, runner: &Path, machine: u16) -> Result<()> {
     let mask = format!(r"\xff\xff\xff\xff\xff\xff\xff\x00{}\xfe\xff\xff\xff", r"\xff".repeat(8));
     let row = format!(":guest:M::{magic}:{mask}:{}:FP", runner.display());
     fs::write(dir.join("register"), row).context("binfmt_misc refuses the registration")
+}
+
+/// Has `remu-binfmt` register the runner, then deletes both.
+fn register_remu(program: fs::File, dir: &Path, runner: &Path) -> Result<()> {
+    let name = runner.file_name().unwrap_or_default().to_string_lossy();
+    let guest = name.strip_prefix("remu-user-").context("not a runner's name")?;
+    let binfmt = runner.with_file_name("remu-binfmt");
+    install(program, &binfmt)?;
+    let mut command = Command::new(&binfmt);
+    cmd::run(command.arg("--directory").arg(dir).args(["register", guest]).stdout(Stdio::null()))?;
+    for file in [&binfmt, runner] {
+        fs::remove_file(file).with_context(|| format!("cannot delete {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Copies an open file to `target`, executable.
+fn install(mut source: fs::File, target: &Path) -> Result<()> {
+    let mut copy = fs::File::create(target)?;
+    std::io::copy(&mut source, &mut copy)?;
+    Ok(nix::sys::stat::fchmod(&copy, nix::sys::stat::Mode::from_bits_truncate(0o755))?)
 }

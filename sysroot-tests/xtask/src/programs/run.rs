@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::case::{Case, Expected, Reference, Status};
 use super::{Options, RunnerKind};
 use crate::arch::Arch;
-use crate::jail::{self, Ending, Runner, Spec};
+use crate::jail::{self, Ending, Register, Runner, Spec};
 use crate::sysroot::{Pair, Sysroot};
 use crate::{cache, oracle};
 
@@ -110,17 +110,22 @@ impl Ground {
 
 /// Debian's qemu-user, started by the kernel so that the programs' children run under it as well.
 pub(crate) fn qemu(arch: Arch) -> Result<Runner> {
-    Ok(Runner { binary: oracle::qemu(arch)?, register: Some(arch.row().elf_machine) })
+    Ok(Runner {
+        binary: oracle::qemu(arch)?,
+        register: Some(Register::Machine(arch.row().elf_machine)),
+    })
 }
 
 /// This project's runner.
 pub(crate) fn remu(arch: Arch, bin: Option<PathBuf>, binfmt: bool) -> Result<Runner> {
     let built = || cache::repository().join("target/x86_64-unknown-linux-gnu/release");
-    let binary = bin.unwrap_or_else(built).join(format!("remu-user-{arch}"));
+    let folder = bin.unwrap_or_else(built);
+    let binary = folder.join(format!("remu-user-{arch}"));
     if !binary.is_file() {
         bail!("{} is missing; build it with `cargo build --release --bins`", binary.display());
     }
-    Ok(Runner { binary, register: binfmt.then_some(arch.row().elf_machine) })
+    let register = binfmt.then(|| Register::Binfmt(folder.join("remu-binfmt")));
+    Ok(Runner { binary, register })
 }
 
 /// An error that says how the run differs from what the row expects.
