@@ -8,7 +8,8 @@ use crate::block;
 use crate::chardev::Port;
 use crate::devices::virtio::{Kind, block::Block, console::Console, net::Net, rng::Rng};
 use crate::event_loop::Handle;
-use crate::net::{self, Link};
+use crate::net::Link;
+use crate::net::user::User;
 
 /// What devices are made of.
 pub(super) struct Makings<'a> {
@@ -61,7 +62,8 @@ impl<'a> Makings<'a> {
     ) -> Result<Makings<'a>, String> {
         let mut networks: Vec<(String, Arc<dyn Link>)> = Vec::new();
         for (id, config) in &options.netdevs {
-            networks.push((id.clone(), net::user(config, events)?));
+            let user = User::new(config, events).map_err(|e| format!("-netdev {id}: {e}"))?;
+            networks.push((id.clone(), Arc::new(user)));
         }
         let drives = options.drives.clone();
         Ok(Makings { options, events, drives, networks, console, cards: 0 })

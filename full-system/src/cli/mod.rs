@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use table::{ROWS, boards, usage};
 
-pub use options::{Drive, Forward, Netdev, Options};
+use options::Options;
 
 /// What the command line asks for.
 #[derive(Debug)]

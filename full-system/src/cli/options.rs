@@ -1,15 +1,17 @@
 //! Options as the command line gives them.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use super::keyval::List;
 use crate::boards::Files;
 use crate::chardev::Spec;
 use crate::event_loop::Kind;
+use crate::net::user::{Config, Forward, GUEST};
 
 /// Every option.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub(super) struct Options {
     pub(super) show_help: bool,
     pub(super) show_version: bool,
     pub(super) machine: Option<String>,
@@ -19,7 +21,7 @@ pub struct Options {
     pub(super) files: Files,
     pub(super) drives: Vec<Drive>,
     pub(super) devices: Vec<String>,
-    pub(super) netdevs: Vec<(String, Netdev)>,
+    pub(super) netdevs: Vec<(String, Config)>,
     pub(super) randoms: Vec<String>,
     pub(super) nographic: bool,
     pub(super) nodefaults: bool,
@@ -39,19 +41,19 @@ pub struct Options {
 
 /// A disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drive {
+pub(super) struct Drive {
     /// The image.
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
     /// By which a device names it.
-    pub id: Option<String>,
+    pub(super) id: Option<String>,
     /// It gets a virtio device of its own.
-    pub own_device: bool,
+    pub(super) own_device: bool,
     /// Nothing may be written.
-    pub read_only: bool,
+    pub(super) read_only: bool,
     /// What is written is forgotten.
-    pub snapshot: bool,
+    pub(super) snapshot: bool,
     /// Identity the guest reads.
-    pub serial: String,
+    pub(super) serial: String,
 }
 
 /// Image formats that are not raw, by their first bytes.
@@ -106,64 +108,36 @@ impl Drive {
     }
 }
 
-/// A network.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Netdev {
-    /// Ports of the host that lead to the guest.
-    pub forwards: Vec<Forward>,
-    /// No way out of the machine.
-    pub restrict: bool,
-}
-
-/// A TCP port of the host that leads to the guest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forward {
-    /// Address of the host; any if empty.
-    pub host: String,
-    /// Port of the host.
-    pub host_port: u16,
-    /// Address of the guest; the one that DHCP gives if empty.
-    pub guest: String,
-    /// Port of the guest.
-    pub guest_port: u16,
-}
-
-impl Netdev {
-    pub(super) fn new(mut list: List) -> Result<Netdev, String> {
-        match list.take("type").as_deref() {
-            Some("user") => {}
-            other => {
-                let other = other.unwrap_or_default();
-                return Err(format!("network '{other}' is not supported; there is only 'user'"));
-            }
+/// Reads what a network is to be.
+pub(super) fn network(mut list: List) -> Result<Config, String> {
+    match list.take("type").as_deref() {
+        Some("user") => {}
+        other => {
+            let other = other.unwrap_or_default();
+            return Err(format!("network '{other}' is not supported; there is only 'user'"));
         }
-        let forwards =
-            list.take_all("hostfwd").iter().map(|f| f.parse()).collect::<Result<_, _>>()?;
-        let restrict = list.take_switch("restrict")?.unwrap_or(false);
-        list.finish("the network")?;
-        Ok(Netdev { forwards, restrict })
     }
+    let forwards = list.take_all("hostfwd").iter().map(|f| forward(f)).collect::<Result<_, _>>()?;
+    let restrict = list.take_switch("restrict")?.unwrap_or(false);
+    list.finish("the network")?;
+    Ok(Config { forwards, restrict })
 }
 
-impl std::str::FromStr for Forward {
-    type Err = String;
-
-    /// `[tcp]:[HOST]:PORT-[GUEST]:PORT`.
-    fn from_str(text: &str) -> Result<Forward, String> {
-        let bad = || format!("'hostfwd={text}' is not tcp:[HOST]:PORT-[GUEST]:PORT");
-        let (host, guest) = text.split_once('-').ok_or_else(bad)?;
-        let (protocol, host) = host.split_once(':').ok_or_else(bad)?;
-        if !["tcp", ""].contains(&protocol) {
-            return Err(format!("'hostfwd={text}': only tcp is supported"));
-        }
-        let end = |text: &str| {
-            let (address, port) = text.rsplit_once(':')?;
-            let port = port.parse().ok().filter(|&p: &u16| p != 0)?;
-            let fits = address.is_empty() || address.parse::<std::net::Ipv4Addr>().is_ok();
-            fits.then(|| (address.to_string(), port))
-        };
-        let (host, host_port) = end(host).ok_or_else(bad)?;
-        let (guest, guest_port) = end(guest).ok_or_else(bad)?;
-        Ok(Forward { host, host_port, guest, guest_port })
+/// `[tcp]:[HOST]:PORT-[GUEST]:PORT`.
+fn forward(text: &str) -> Result<Forward, String> {
+    let bad = || format!("'hostfwd={text}' is not tcp:[HOST]:PORT-[GUEST]:PORT");
+    let (host, guest) = text.split_once('-').ok_or_else(bad)?;
+    let (protocol, host) = host.split_once(':').ok_or_else(bad)?;
+    if !["tcp", ""].contains(&protocol) {
+        return Err(format!("'hostfwd={text}': only tcp is supported"));
     }
+    let end = |text: &str, default: Ipv4Addr| {
+        let (address, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|&p: &u16| p != 0)?;
+        let address = if address.is_empty() { default } else { address.parse().ok()? };
+        Some((address, port))
+    };
+    let (host, host_port) = end(host, Ipv4Addr::UNSPECIFIED).ok_or_else(bad)?;
+    let (guest, guest_port) = end(guest, GUEST).ok_or_else(bad)?;
+    Ok(Forward { host, host_port, guest, guest_port })
 }

@@ -1,7 +1,7 @@
 //! The rows of the command line. Parsing and `-h` follow from them.
 
 use super::keyval::List;
-use super::options::{Netdev, Options};
+use super::options::{Options, network};
 use crate::boards;
 
 /// What a row does with its argument; an error text for a bad one.
@@ -157,7 +157,7 @@ fn drive(o: &mut Options, arg: &str) -> Result<(), String> {
 fn netdev(o: &mut Options, arg: &str) -> Result<(), String> {
     let mut list = List::parse(arg, Some("type"))?;
     let id = list.take("id").ok_or("a network needs 'id='")?;
-    let net = Netdev::new(list)?;
+    let net = network(list)?;
     if o.netdevs.iter().any(|(other, _)| *other == id) {
         return Err(format!("two networks have the id '{id}'"));
     }
@@ -177,7 +177,7 @@ fn nic(o: &mut Options, arg: &str) -> Result<(), String> {
         return Err(format!("no network card '{}'", model.unwrap_or_default()));
     }
     let id = format!("nic{}", o.netdevs.len());
-    o.netdevs.push((id.clone(), Netdev::new(list)?));
+    o.netdevs.push((id.clone(), network(list)?));
     let mac = mac.map(|m| format!(",mac={m}")).unwrap_or_default();
     o.devices.push(format!("virtio-net-device,netdev={id}{mac}"));
     Ok(())

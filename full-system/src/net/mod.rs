@@ -1,9 +1,8 @@
 //! What a network card is plugged into.
 
-use std::sync::{Arc, Weak};
+pub mod user;
 
-use crate::cli::Netdev;
-use crate::event_loop::Handle;
+use std::sync::Weak;
 
 /// The card's end.
 pub trait LinkReceiver: Send + Sync {
@@ -19,12 +18,4 @@ pub trait Link: Send + Sync {
     fn connect(&self, receiver: Weak<dyn LinkReceiver>);
     /// Says that there may be room again.
     fn accept_frames(&self);
-}
-
-/// Makes a user-mode network.
-///
-/// # Errors
-/// A sentence.
-pub(crate) fn user(_config: &Netdev, _events: &Handle) -> Result<Arc<dyn Link>, String> {
-    Err("networks are not supported yet".into())
 }

@@ -3,6 +3,7 @@
 mod apt;
 mod arch;
 mod bench;
+mod boot;
 mod cache;
 mod ci;
 mod cmd;
@@ -91,6 +92,8 @@ enum Command {
     },
     /// Time native, qemu and remu over the work list and write the table.
     Bench(bench::Options),
+    /// Boot machines and talk to their consoles.
+    Boot(boot::Options),
     /// Check dependencies between crates, unsafe code, file length and the like.
     CheckTree,
     /// Every check of the project: the test command of README.md.
@@ -127,6 +130,7 @@ fn run() -> Result<()> {
         Command::Programs(options) => programs::run(&options),
         Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
         Command::Bench(options) => bench::run(&options),
+        Command::Boot(options) => boot::run(&options),
         Command::Run { arch, program } => direct::run(arch, &program),
         Command::Differential { arch, count, seed, row } => {
             direct::differential(arch, count, seed, row.as_deref())
