@@ -8,6 +8,7 @@ use crate::decode::args;
 use crate::helpers::TIME;
 use crate::isa::Mode;
 use crate::state::{RMM, fpmode_of, slots};
+use crate::system::{MachineKey, plain};
 
 const FFLAGS: u16 = 0x001;
 const FRM: u16 = 0x002;
@@ -95,6 +96,19 @@ enum Change {
 }
 
 fn access(l: &Lift<'_>, csr: u16, rd: u8, operand: Val, change: Change) {
+    if let Some((slot, mask)) = MachineKey::of_key(l.key()).and_then(|key| plain(csr, key)) {
+        let old = l.get(slot);
+        let new = match change {
+            Change::None => None,
+            Change::Write => Some(operand),
+            Change::Set => Some(l.or(old, operand)),
+            Change::Clear => Some(l.andc(old, operand)),
+        };
+        if let Some(new) = new {
+            l.set(slot, l.and(new, l.c64(mask)));
+        }
+        return l.set_x(rd, old);
+    }
     let status = matches!(csr, FFLAGS | FRM | FCSR);
     let counter = matches!(csr, CYCLE | TIMER | INSTRET);
     let readable = counter && change == Change::None;
