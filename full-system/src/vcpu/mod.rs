@@ -132,8 +132,7 @@ impl Thread {
                 std::thread::yield_now();
             }
         }
-        let mut core = shared.engine.core(&mut self.cpu);
-        shared.system.interrupt(core.state(), &self.around);
+        // The clock may stand still before the next time.
         self.deadline = None;
     }
 

@@ -77,7 +77,10 @@ fn assemble(name: &str) -> Option<Vec<u8>> {
         return None;
     }
     assert!(built.expect("runs").success(), "{name} does not assemble");
-    let copied = Command::new(OBJCOPY).args(["-O", "binary"]).args([&object, &binary]).status();
+    let copied = Command::new(OBJCOPY)
+        .args(["-O", "binary", "-j", ".text"])
+        .args([&object, &binary])
+        .status();
     assert!(copied.expect("runs").success());
     let code = std::fs::read(&binary).expect("a binary");
     for path in [&source, &object, &binary] {
