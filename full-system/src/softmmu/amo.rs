@@ -51,7 +51,10 @@ mod tests {
         assert_eq!(of(AccessKind::Rmw(RmwOp::Add), MemOp::U8, 0xff, 2, 0), Some(1));
         assert_eq!(of(AccessKind::Rmw(RmwOp::Smin), MemOp::U8, 0x80, 1, 0), Some(0x80));
         assert_eq!(of(AccessKind::Rmw(RmwOp::Umin), MemOp::U8, 0x80, 1, 0), Some(1));
-        assert_eq!(of(AccessKind::Rmw(RmwOp::Smax), MemOp::U64, u128::from(u64::MAX), 0, 0), Some(0));
+        assert_eq!(
+            of(AccessKind::Rmw(RmwOp::Smax), MemOp::U64, u128::from(u64::MAX), 0, 0),
+            Some(0)
+        );
         assert_eq!(of(AccessKind::Cas, MemOp::U32, 5, 5, 6), Some(6));
         assert_eq!(of(AccessKind::Cas, MemOp::U32, 5, 4, 6), None);
     }

@@ -188,8 +188,7 @@ impl Mmu for SoftMmu {
                 core.will_write(first.pa);
             }
             let write = first.write && ram.writable;
-            let page =
-                Page { va: addr, pa: first.pa, host: ram.host, read: first.read, write };
+            let page = Page { va: addr, pa: first.pa, host: ram.host, read: first.read, write };
             core.fill(access.tlb, page);
             return Ok(Served::Filled);
         }

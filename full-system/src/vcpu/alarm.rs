@@ -35,7 +35,8 @@ impl Alarms {
     pub(super) fn new() -> std::io::Result<Alarms> {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
-        let thread = std::thread::Builder::new().name("alarms".into()).spawn(move || run(&theirs))?;
+        let thread =
+            std::thread::Builder::new().name("alarms".into()).spawn(move || run(&theirs))?;
         Ok(Alarms { shared, thread: Some(thread) })
     }
     /// A further alarm, by number, which calls `ring`.

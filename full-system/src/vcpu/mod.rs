@@ -8,6 +8,8 @@
 mod alarm;
 mod control;
 mod host;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -130,8 +132,7 @@ impl Thread {
                 std::thread::yield_now();
             }
         }
-        let mut core = shared.engine.core(&mut self.cpu);
-        shared.system.interrupt(core.state(), &self.around);
+        // The clock may stand still before the next time.
         self.deadline = None;
     }
 
@@ -271,9 +272,9 @@ impl Model for Chosen {
 }
 
 fn make(guest: &remu_isa::Guest, name: &str) -> Result<remu_isa::Processor, String> {
-    let make = guest.make_machine.ok_or_else(|| {
-        format!("there are no processors for whole {} machines yet", guest.name)
-    })?;
+    let make = guest
+        .make_machine
+        .ok_or_else(|| format!("there are no processors for whole {} machines yet", guest.name))?;
     make(name)
 }
 

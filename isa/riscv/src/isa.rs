@@ -179,8 +179,15 @@ static MODELS: [Model; CPUS.len()] = {
 };
 
 /// Registry row.
-pub static GUEST: Guest =
-    Guest { name: "riscv64", elf_machine: 243, elf64: true, little: true, models: &MODELS, make, make_machine: Some(make_machine) };
+pub static GUEST: Guest = Guest {
+    name: "riscv64",
+    elf_machine: 243,
+    elf64: true,
+    little: true,
+    models: &MODELS,
+    make,
+    make_machine: Some(make_machine),
+};
 
 #[cfg(test)]
 mod tests {

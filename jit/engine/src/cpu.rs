@@ -10,13 +10,15 @@ use remu_ir::{Slot, Type};
 use remu_isa::{Header, Key};
 
 use crate::Engine;
-use crate::tlb::Tlbs;
+use crate::tlb::{Marks, Tlbs};
 
 /// Bytes of the return stack; 16 for each guest call.
 const STACK: usize = 64 << 10;
 const PAGE: usize = 4096;
 /// Lookup caches of a machine's processor: one for each of the keys that alternate.
 const CACHES: usize = 4;
+/// Entries of each that have marks.
+const MARKED: usize = Layout::CACHE_ENTRIES;
 /// Bytes of a lookup cache.
 const CACHE: usize = ((Layout::CACHE_ENTRIES + 1) * 16).next_multiple_of(PAGE);
 /// Mapping: state and scratch, TLBs, caches, guard page, return stack, sentinel page.
@@ -26,8 +28,11 @@ pub(crate) struct CpuMemory {
     size: usize,
     /// 0 if there are none.
     tlbs: usize,
+    tlb_marks: Marks,
     cache: usize,
     caches: usize,
+    /// Of all caches of a machine's processor: such are emptied often.
+    cache_marks: Option<Marks>,
     stack: usize,
     /// Host address whose guest pc the fault handler wants to know, 0 for none.
     question: AtomicU64,
@@ -71,8 +76,10 @@ impl CpuMemory {
             base: p.cast(),
             size,
             tlbs: if machine { state } else { 0 },
+            tlb_marks: Marks::new(if machine { Tlbs::COUNT } else { 0 }),
             cache,
             caches,
+            cache_marks: machine.then(|| Marks::new(CACHES * MARKED)),
             stack,
             question: AtomicU64::new(0),
             answer: AtomicU64::new(NO_ANSWER),
@@ -82,7 +89,7 @@ impl CpuMemory {
         if r != 0 {
             return Err(std::io::Error::last_os_error());
         }
-        m.tlbs().empty();
+        m.tlbs().initialise();
         Ok(m)
     }
     /// Where the TLBs are, for a state of `size` bytes.
@@ -94,7 +101,8 @@ impl CpuMemory {
         let count = if self.tlbs == 0 { 0 } else { Tlbs::COUNT };
         // SAFETY: that part of the mapping is aligned to pages and as long as said; translated
         // code reads it, and every access from Rust is atomic.
-        Tlbs(unsafe { core::slice::from_raw_parts(self.base.add(self.tlbs).cast(), count) })
+        let all = unsafe { core::slice::from_raw_parts(self.base.add(self.tlbs).cast(), count) };
+        Tlbs(all, &self.tlb_marks)
     }
     pub(crate) fn base(&self) -> *mut u8 {
         self.base
@@ -124,10 +132,10 @@ impl CpuMemory {
             core::slice::from_raw_parts(start.cast(), Layout::CACHE_ENTRIES + 1)
         }
     }
-    /// The one that translated code uses now.
-    fn current_cache(&self) -> &[(AtomicU64, AtomicU64)] {
+    /// Number of the one that translated code uses now.
+    fn current_cache(&self) -> usize {
         let at = self.word(Layout::CACHE).load(Ordering::Relaxed) as usize;
-        self.cache((at - self.base as usize - self.cache) / CACHE)
+        (at - self.base as usize - self.cache) / CACHE
     }
     /// Has translated code use another lookup cache.
     fn use_cache(&self, n: usize) {
@@ -136,7 +144,16 @@ impl CpuMemory {
     }
     /// Empties the lookup caches; any thread may do so.
     pub(crate) fn clear_cache(&self) {
-        (0..self.caches).for_each(|n| self.clear_one(n));
+        match &self.cache_marks {
+            Some(marks) => marks.take(|n| {
+                let cache = self.cache(n / MARKED);
+                let lookup = cache[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+                let (k, v) = &cache[n % MARKED];
+                k.store(Layout::NOWHERE, Ordering::Release);
+                v.store(lookup, Ordering::Relaxed);
+            }),
+            None => (0..self.caches).for_each(|n| self.clear_one(n)),
+        }
     }
     fn clear_one(&self, n: usize) {
         let cache = self.cache(n);
@@ -148,15 +165,19 @@ impl CpuMemory {
     }
     pub(crate) fn remember(&self, layout: &Layout, pc: u64, host: u64) {
         let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
-        let (k, v) = &self.current_cache()[i];
+        let n = self.current_cache();
+        let (k, v) = &self.cache(n)[i];
         k.store(Layout::NOWHERE, Ordering::Relaxed);
         v.store(host, Ordering::Relaxed);
         k.store(pc, Ordering::Release);
+        if let Some(marks) = &self.cache_marks {
+            marks.set(n * MARKED + i);
+        }
     }
     /// Takes the entry of [`CpuMemory::remember`] back.
     pub(crate) fn unremember(&self, layout: &Layout, pc: u64) {
         let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
-        self.current_cache()[i].0.store(Layout::NOWHERE, Ordering::Release);
+        self.cache(self.current_cache())[i].0.store(Layout::NOWHERE, Ordering::Release);
     }
     /// Asks whoever has the engine's lock for the guest pc of a host address.
     pub(crate) fn ask(&self, host: u64) {
@@ -248,8 +269,8 @@ impl Cpu {
             let (last, target) = &mem.cache(n)[Layout::CACHE_ENTRIES];
             last.store(0, Ordering::Relaxed);
             target.store(engine.lookup_thunk(), Ordering::Relaxed);
+            mem.clear_one(n);
         }
-        mem.clear_cache();
         let top = mem.stack_top();
         mem.word(Layout::STACK_TOP).store(top, Ordering::Relaxed);
         mem.word(Layout::GUEST_RSP).store(top, Ordering::Relaxed);

@@ -205,7 +205,11 @@ impl Regions {
     pub(crate) fn link_ending_at(&self, site_end: u64) -> Option<PendingLink> {
         let r = self.get(self.at(site_end.checked_sub(1)?)?)?;
         let link = self.links(r).iter().find(|l| r.host + u64::from(l.site) + 4 == site_end)?;
-        Some(PendingLink { target: link.target, space: r.space.of_page(), stub: r.host + u64::from(link.stub) })
+        Some(PendingLink {
+            target: link.target,
+            space: r.space.of_page(),
+            stub: r.host + u64::from(link.stub),
+        })
     }
     /// Notes that the jump at `site` leads to `to` now, and where its stub is.
     pub(crate) fn note_incoming(&mut self, to: u64, site: u64, stub: u64) {
@@ -307,7 +311,10 @@ mod tests {
             [None, Some(0), Some(0), None, Some(1)]
         );
         let found = s.link_ending_at(0x180 + 16);
-        assert_eq!(found, Some(PendingLink { target: 0x7000, space: Space::user(Key(3)), stub: 0x1a0 }));
+        assert_eq!(
+            found,
+            Some(PendingLink { target: 0x7000, space: Space::user(Key(3)), stub: 0x1a0 })
+        );
         assert_eq!(s.link_ending_at(0x180 + 12), None);
         assert_eq!(s.covering(0x1000, 0x2000), [0, 1]);
         assert_eq!(s.covering(0x2000, 0x3000), [1]);

@@ -16,13 +16,13 @@ use crate::cache::{Cache, CacheOptions, Module};
 use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
-use crate::regions::{Faults, NewRegion, Regions};
 use crate::machine::on_access;
+use crate::regions::{Faults, NewRegion, Regions};
 use crate::show;
 use crate::space::{Mapped, Space};
 use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
-use crate::tlb::{CodePages};
+use crate::tlb::CodePages;
 
 /// Where guest code comes from.
 pub trait CodeSource: Send + Sync {

@@ -174,9 +174,7 @@ fn check(r: &Regs<'_>, features: Features, row: &Row, a: Access) -> Result<(), I
     }
     let allowed = match row.kind {
         Kind::Satp => mode == M || r.mstatus() & mstatus::TVM == 0,
-        Kind::Stimecmp => {
-            mode == M || r.menvcfg() & menvcfg::STCE != 0 && r.mcounteren() & 2 != 0
-        }
+        Kind::Stimecmp => mode == M || r.menvcfg() & menvcfg::STCE != 0 && r.mcounteren() & 2 != 0,
         Kind::Time | Kind::UserCycle | Kind::UserInstret | Kind::UserHpm => {
             let bit = 1 << (a.number & 31);
             (mode == M || r.mcounteren() & bit != 0) && (mode != U || r.scounteren() & bit != 0)

@@ -56,6 +56,22 @@ impl MachineKey {
         let who = MODES.iter().position(|m| *m == (self.privilege, self.tlb)).unwrap_or(0);
         MACHINE | u32::from(self.fs) << FS | (who as u32) << WHO
     }
+    /// Where `mstatus` is.
+    pub(crate) fn status_slot(self) -> Slot {
+        slots::mstatus(0)
+    }
+    /// Where it is noted that an interrupt is held back.
+    pub(crate) fn held_slot(self) -> Slot {
+        slots::held(0)
+    }
+    /// The bits of `mstatus` that `sstatus` shows.
+    pub(crate) fn sstatus_mask(self) -> u64 {
+        mstatus::SSTATUS
+    }
+    /// What `sstatus` shows besides, under this key.
+    pub(crate) fn sstatus_fixed(self) -> u64 {
+        mstatus::UXL | if self.fs == 2 { mstatus::SD } else { 0 }
+    }
     /// Of a lift key; `None` if a program is run.
     pub(crate) fn of_key(key: Key) -> Option<MachineKey> {
         if key.0 & MACHINE == 0 {
@@ -93,9 +109,13 @@ pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
         return false;
     }
     match word >> 12 & 7 {
-        // ecall and ebreak have exits of their own.
-        0 => !matches!(word >> 20, 0 | 1),
+        // ecall, ebreak and wrs are user code's too and have exits of their own.
+        0 => word >> 28 != 0,
         4 => false,
+        // Reading `sstatus`, and changing its lowest bits.
+        f @ (2 | 3 | 6 | 7) if word >> 20 == 0x100 && key.privilege >= S => {
+            f < 4 && word >> 15 & 31 != 0
+        }
         _ => plain((word >> 20) as u16, key).is_none(),
     }
 }

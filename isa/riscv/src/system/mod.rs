@@ -14,8 +14,8 @@ mod trap;
 pub(crate) use key::{MachineKey, is_emulated, plain};
 pub use regs::{MachineHart, STATE};
 
-use remu_isa::{After, Intent, Mapping, PhysMem, Surroundings, System, Trap};
 use remu_ir::ExitKind;
+use remu_isa::{After, Intent, Mapping, PhysMem, Surroundings, System, Trap};
 
 use crate::features::Features;
 use regs::Regs;
@@ -52,7 +52,8 @@ impl System for Privileged {
         mmu::access_fault(va, intent)
     }
     fn misaligned(&self, va: u64, intent: Intent) -> Trap {
-        let cause = if intent == Intent::Read { trap::LOAD_MISALIGNED } else { trap::STORE_MISALIGNED };
+        let cause =
+            if intent == Intent::Read { trap::LOAD_MISALIGNED } else { trap::STORE_MISALIGNED };
         Trap { cause, value: va }
     }
     fn exit(

@@ -10,6 +10,9 @@ hart! {
     pub struct MachineHart {
         /// Privilege mode: 0 user, 1 supervisor, 3 machine.
         privilege[1]: I64 = ["privilege"];
+        /// Not 0 if an interrupt is pending that only `mstatus` keeps away. Set before code is
+        /// entered; whoever changes what it depends on makes the code leave.
+        held[1]: I64 = ["held"];
         /// `mhartid`.
         mhartid[1]: I64 = ["mhartid"];
         /// `mstatus` without what is fixed.
@@ -38,8 +41,6 @@ hart! {
         mtval[1]: I64 = ["mtval"];
         /// `menvcfg`.
         menvcfg[1]: I64 = ["menvcfg"];
-        /// `mstateen0`.
-        mstateen0[1]: I64 = ["mstateen0"];
         /// What is added to the time to give `mcycle`.
         mcycle[1]: I64 = ["mcycle"];
         /// The same for `minstret`.
@@ -58,8 +59,6 @@ hart! {
         stval[1]: I64 = ["stval"];
         /// `senvcfg`.
         senvcfg[1]: I64 = ["senvcfg"];
-        /// `sstateen0`.
-        sstateen0[1]: I64 = ["sstateen0"];
         /// `satp`.
         satp[1]: I64 = ["satp"];
         /// `stimecmp`.
@@ -153,6 +152,7 @@ macro_rules! access {
 
 access! {
     privilege, set_privilege;
+    held, set_held;
     mhartid, set_mhartid;
     mstatus, set_mstatus;
     medeleg, set_medeleg;

@@ -85,10 +85,8 @@ fn enter(r: &mut Regs<'_>, cause: u64, value: u64, supervisor: bool) {
 /// Takes the most urgent interrupt, if one is due.
 pub(crate) fn interrupt(r: &mut Regs<'_>, around: &dyn Surroundings) -> bool {
     let enabled = r.mie();
-    if enabled == 0 {
-        return false;
-    }
-    let pending = enabled & mip(r, around);
+    let pending = if enabled == 0 { 0 } else { enabled & mip(r, around) };
+    r.set_held(pending);
     if pending == 0 {
         return false;
     }

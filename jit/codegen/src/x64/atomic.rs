@@ -3,12 +3,12 @@
 use remu_ir::{Inst, MemOp, RmwOp, Type};
 
 use super::X;
-use crate::AccessKind;
 use super::alloc::wide;
 use super::enc::{Alu, Mem, RAX, RBX, RCX, RDX, RSI, Rm, W, at, cc};
 use super::lower::Compiler;
 use super::softmmu::Operand;
 use super::vector::{MOVQ_R_X, MOVQ_X_R, PEXTRQ, PINSRQ};
+use crate::AccessKind;
 
 impl Compiler<'_> {
     /// An instruction on 1, 2, 4 or 8 bytes of memory: `op` is the opcode for
