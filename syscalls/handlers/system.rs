@@ -34,7 +34,9 @@ pub(crate) fn getcpu(
     cache: kinds::Addr,
 ) -> SysResult<u64> {
     match host::cpu() {
-        Some(n) if node.0 == 0 && !crate::uring::is_lent() => cx.mem().write_opt(cpu.0, &n).map(|()| 0),
+        Some(n) if node.0 == 0 && !crate::uring::is_lent() => {
+            cx.mem().write_opt(cpu.0, &n).map(|()| 0)
+        }
         _ => cx.host(libc::SYS_getcpu, [cpu.0, node.0, cache.0, 0, 0, 0]),
     }
 }
