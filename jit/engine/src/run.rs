@@ -1,14 +1,14 @@
 //! Enters and leaves translated code.
 #![expect(unsafe_code, reason = "calls translated code")]
 
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 use std::io::Write;
 use std::sync::Mutex;
 
 use remu_codegen::Layout;
 use remu_ir::ExitKind;
 
-use crate::cpu::CURRENT;
+use crate::cpu::{CURRENT, CpuMemory};
 use crate::{Cpu, Engine};
 
 /// MXCSR with all exceptions masked.
@@ -29,15 +29,15 @@ impl Engine {
     /// Runs the processor from its pc until something happens that is not the
     /// engine's business. The pc and more are in the header then.
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
-        let mem = cpu.mem.clone();
         let key = self.isa().key(cpu.state());
+        let mem: &CpuMemory = &cpu.mem;
         if cpu.key != key {
             // The lookup cache and the return stack lead to code for the old one.
             cpu.key = key;
             mem.clear_cache();
             mem.word(Layout::GUEST_RSP).store(mem.stack_top(), Ordering::Relaxed);
         }
-        CURRENT.set(&raw const *mem);
+        CURRENT.set(core::ptr::from_ref(mem));
         let request = &mem.header().exit_request;
         let kind = loop {
             if request.load(Ordering::Relaxed) != 0 {
@@ -46,16 +46,16 @@ impl Engine {
                     break ExitKind::Poll;
                 }
             }
-            let pc = cpu.pc();
+            let pc = mem.word(Layout::PC).load(Ordering::Relaxed);
             let generation = self.generation.load(Ordering::SeqCst);
-            let host = self.host_code(pc, cpu.key);
-            match self.enter(cpu, pc, host, generation) {
+            let host = self.host_code(pc, key);
+            match self.enter(mem, pc, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.
                     if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
-                        && let Some(pc) = self.resolve_link(&mem)
+                        && let Some(pc) = self.resolve_link(mem)
                     {
-                        cpu.set_pc(pc);
+                        mem.word(Layout::PC).store(pc, Ordering::Relaxed);
                     }
                 }
                 ExitKind::Poll => {}
@@ -67,13 +67,13 @@ impl Engine {
     }
 
     /// One stay in translated code.
-    fn enter(&self, cpu: &mut Cpu, pc: u64, host: u64, generation: u64) -> ExitKind {
-        let mem = &cpu.mem;
+    fn enter(&self, mem: &CpuMemory, pc: u64, host: u64, generation: u64) -> ExitKind {
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
-        mem.word(Layout::IN_CODE).store(1, Ordering::SeqCst);
         mem.remember(self.layout(), pc, host);
-        fence(Ordering::SeqCst);
+        // A barrier, too, and cheaper than a fence of its own: on this host nothing
+        // behind it goes before the stores above.
+        mem.word(Layout::IN_CODE).swap(1, Ordering::SeqCst);
         // A flush between lookup and here has taken the code away, and one that
         // starts later waits for the flag. The same for code that was forgotten:
         // whoever does that empties the cache after the count, so that either it
@@ -90,7 +90,9 @@ impl Engine {
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);
         let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3d; // not bit 1: guests see flushed inputs there, not denormal ones
-        mem.word(Layout::FPSTAT).fetch_or(sticky, Ordering::Relaxed);
+        // Only this thread writes the word: no atomic step is needed.
+        let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
+        mem.word(Layout::FPSTAT).store(fp | sticky, Ordering::Relaxed);
         ExitKind::from_u8(kind as u8)
     }
 }

@@ -452,12 +452,14 @@ impl Isa for ToyIsa {
             rng.next();
         }
         let mut pool = Vec::new();
+        let mut last = None;
         if word % 7 < 3 {
             let mut flags = l.get(slots::n(0));
             for _ in 0..14 {
                 chain_op(l, &mut rng, &mut pool, &mut flags);
             }
             pool.push(flags);
+            last = Some(flags);
         } else {
             for _ in 0..10 {
                 random_op(l, &mut rng, &mut pool);
@@ -491,7 +493,14 @@ impl Isa for ToyIsa {
             }
         }
         if word.is_multiple_of(5) {
-            let c = value(l, &mut rng, &mut pool, Type::Bool);
+            let c = match last {
+                // As compilers do: set the flags, branch on them.
+                Some(f) => {
+                    l.set(slots::n(rng.below(2)), f);
+                    l.fl_cond(f, rng.pick(FlagCond::ALL))
+                }
+                None => value(l, &mut rng, &mut pool, Type::Bool),
+            };
             l.brcond(c, l.pc() + 12);
         }
     }

@@ -10,7 +10,7 @@ use crate::Layout;
 pub(super) const NOBODY: u16 = u16::MAX;
 pub(super) const NO_HOST: Host = u8::MAX;
 /// Not in a spill slot; the last one is never given out.
-const NO_SPILL: u8 = u8::MAX;
+pub(super) const NO_SPILL: u8 = u8::MAX;
 
 /// Where a value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -509,6 +509,7 @@ impl Compiler<'_> {
         let slot = Slot { offset: i.imm as u16, ty: i.ty };
         let id = i.args[0];
         if slot.ty == Type::Flags {
+            self.forget_edges(slot.offset);
             return self.set_flags(slot, id);
         }
         let root = self.root(id);
@@ -577,6 +578,7 @@ impl Compiler<'_> {
         self.homes.fill(NOBODY);
         self.spilled.fill(false);
         self.a.drop_flags();
+        self.at_edges = None;
         self.unlock_all();
     }
     /// Gives every value that outlives this op a place that survives a call

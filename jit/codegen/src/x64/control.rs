@@ -25,13 +25,18 @@ impl Compiler<'_> {
     }
     /// Label of the block at a guest address, if it is in the region.
     fn block_label(&self, pc: u64) -> Option<Label> {
-        let n = self.r.blocks.binary_search_by_key(&pc, |b| b.pc).ok()?;
-        Some(self.block_labels[n])
+        self.block_number(pc).map(|n| self.block_labels[n])
+    }
+    fn block_number(&self, pc: u64) -> Option<usize> {
+        self.r.blocks.binary_search_by_key(&pc, |b| b.pc).ok()
     }
     /// Jumps to a guest address inside or outside the region.
     fn goto(&mut self, pc: u64, from: u64) {
-        if self.block_label(pc).is_some() {
+        if let Some(n) = self.block_number(pc) {
             self.restore_kept();
+            if pc <= from && !self.r.blocks[n].poll {
+                self.poll(pc);
+            }
         }
         match self.block_label(pc) {
             Some(l) if Some(l) == self.next_block => {}
@@ -58,23 +63,31 @@ impl Compiler<'_> {
         self.cold.push(Cold::LinkStub { label: stub, site, target });
     }
 
+    fn brcond(&mut self, i: &Inst) {
+        let pc = self.pc_of(i.imm);
+        let to = self.block_number(pc);
+        let slot = self.edge_slot(i, to);
+        if let Some(n) = to {
+            self.restore_kept();
+            let to = self.block_labels[n];
+            let label = if slot.is_some() { self.a.label() } else { to };
+            self.branch(i.args[0], true, label);
+            if let Some(slot) = slot {
+                let flags = self.edge_flags(slot);
+                self.cold.push(Cold::Edge { label, flags, to });
+            }
+        } else {
+            let label = self.a.label();
+            self.branch(i.args[0], true, label);
+            let flags = slot.map(|s| self.edge_flags(s));
+            self.cold.push(Cold::Goto { label, pc, poll: pc <= self.current_pc, flags });
+        }
+    }
     /// Lowers an op that branches or ends the block.
     pub(super) fn control(&mut self, i: &Inst) {
         match i.op {
             Op::brcond => {
-                let pc = self.pc_of(i.imm);
-                let l = match self.block_label(pc) {
-                    Some(l) => {
-                        self.restore_kept();
-                        l
-                    }
-                    None => {
-                        let l = self.a.label();
-                        self.cold.push(Cold::Goto { label: l, pc, poll: pc <= self.current_pc });
-                        l
-                    }
-                };
-                self.branch(i.args[0], true, l);
+                self.brcond(i);
                 self.done_all(i);
             }
             Op::goto => self.goto(self.pc_of(i.imm), self.current_pc),
@@ -226,8 +239,16 @@ impl Compiler<'_> {
                     self.a.bind(label);
                     self.exit(kind, pc);
                 }
-                Cold::Goto { label, pc, poll } => {
+                Cold::Edge { label, flags, to } => {
                     self.a.bind(label);
+                    self.write_edge(flags);
+                    self.a.jmp(to);
+                }
+                Cold::Goto { label, pc, poll, flags } => {
+                    self.a.bind(label);
+                    if let Some(f) = flags {
+                        self.write_edge(f);
+                    }
                     if poll {
                         self.poll(pc);
                     }

@@ -23,7 +23,8 @@ impl Compiler<'_> {
         } else {
             (self.reg(i.args[0]), a.disp)
         };
-        let has_index = matches!(i.op, Op::load | Op::store) && i.args[1] != Val::NONE_ID;
+        let has_index =
+            matches!(i.op, Op::load | Op::store | Op::prefetch) && i.args[1] != Val::NONE_ID;
         let index = has_index.then(|| self.reg(i.args[1]));
         Mem { base, index, scale: a.scale, disp }
     }
@@ -175,6 +176,13 @@ impl Compiler<'_> {
         if a.order == Order::SeqCst {
             self.full_fence();
         }
+    }
+    /// `prefetcht0`: whatever the address, nothing happens but in the cache.
+    pub(super) fn prefetch(&mut self, i: &Inst) {
+        let m = self.guest_mem(i);
+        self.a.op(W::D, 0x0f18, 1, Rm::M(m), false);
+        self.done_all(i);
+        self.unlock_all();
     }
     pub(super) fn fence(&mut self, i: &Inst) {
         if Addr::of(i).order == Order::SeqCst {

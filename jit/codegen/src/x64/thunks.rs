@@ -173,14 +173,35 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
     dynasm!(a ; .arch x64 ; mov rax, rsi);
     order_flags(a, lay, true);
     pins(a, lay, true);
-    to_guest(a);
+    // Most often the guest's mode is the host's, and loading it is slow.
+    let same = a.label();
+    dynasm!(a
+        ; .arch x64
+        ; mov ecx, [rbp + disp(Layout::MXCSR)]
+        ; mov rsp, [rbp + disp(Layout::GUEST_RSP)]
+        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
+    );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR)]);
+    a.bind(same);
     dynasm!(a ; .arch x64 ; jmp rax);
 
     t.exit = here(a);
     dynasm!(a ; .arch x64 ; mov [rbp + disp(Layout::EXIT_KIND)], eax);
     pins(a, lay, false);
     order_flags(a, lay, false);
-    to_host(a);
+    let same = a.label();
+    dynasm!(a
+        ; .arch x64
+        ; mov [rbp + disp(Layout::GUEST_RSP)], rsp
+        ; mov rsp, [rbp + disp(Layout::HOST_RSP)]
+        ; stmxcsr [rbp + disp(Layout::MXCSR)]
+        ; mov ecx, [rbp + disp(Layout::MXCSR)]
+        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
+    );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]);
+    a.bind(same);
     t.exit_tail = a.address(a.pos());
     dynasm!(a
         ; .arch x64
