@@ -149,6 +149,8 @@ impl Compiler<'_> {
         self.sized(true, mem, 0x0fb1, new, m);
         if let Some(l) = back {
             self.a.bind(l);
+            // All scratch registers may be operands; the result is in none of them.
+            self.unlock_all();
         }
         let d = self.dest(id, None);
         match mem.size {
