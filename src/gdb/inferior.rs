@@ -169,10 +169,9 @@ mod tests {
         all.add(10, Process::default());
         all.add(20, Process::default());
         assert!(all.shows(20) && !all.shows(30));
-        let event = |all: &mut Inferiors, e| all.threads.entry(10).and_modify(|t| t.event = e);
-        event(&mut all, Some(Event::Vfork(20)));
+        all.threads.get_mut(&10).unwrap().event = Some(Event::Vfork(20));
         assert!(all.shows(10) && !all.shows(20));
-        event(&mut all, None);
+        all.threads.get_mut(&10).unwrap().event = None;
         assert!(all.shows(20));
         all.add(40, Process { unwanted: true, ..Process::default() });
         assert!(!all.shows(40));

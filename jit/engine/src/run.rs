@@ -1,15 +1,18 @@
 //! Enters and leaves translated code.
 #![expect(unsafe_code, reason = "calls translated code")]
 
+use core::cell::RefCell;
 use core::sync::atomic::Ordering;
 use std::io::Write;
 use std::sync::Mutex;
 
-use remu_codegen::Layout;
+use remu_codegen::{Layout, SoftMmu};
 use remu_ir::ExitKind;
+use remu_isa::Key;
 
 use crate::cpu::{CURRENT, CpuMemory};
-use crate::{Cpu, Engine};
+use crate::space::Space;
+use crate::{Access, Core, Cpu, Engine, Mmu, Refused, Served};
 
 /// MXCSR with all exceptions masked.
 const MASKED: u32 = 0x1f80;
@@ -25,18 +28,70 @@ fn mxcsr(mode: u32) -> u32 {
     MASKED | rounding << 13 | (mode >> 3 & 1) << 15 | (mode >> 4 & 1) << 6
 }
 
+/// The way of translated code to an [`Mmu`].
+struct FromCode<'a, 'b>(&'a RefCell<&'b mut dyn Mmu>);
+
+impl Mmu for FromCode<'_, '_> {
+    fn access(
+        &mut self,
+        core: &mut Core<'_>,
+        addr: u64,
+        access: Access,
+        operands: [u128; 2],
+    ) -> Result<Served, Refused> {
+        self.0.borrow_mut().access(core, addr, access, operands)
+    }
+    fn fetch(&mut self, core: &mut Core<'_>, addr: u64, key: Key) -> Result<u64, Refused> {
+        self.0.borrow_mut().fetch(core, addr, key)
+    }
+}
+
 impl Engine {
     /// Runs the processor from its pc until something happens that is not the
     /// engine's business. The pc and more are in the header then.
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
-        let key = self.isa().key(cpu.state());
-        let mem: &CpuMemory = &cpu.mem;
-        if cpu.key != key {
-            // The lookup cache and the return stack lead to code for the old one.
-            cpu.key = key;
-            mem.clear_cache();
-            mem.word(Layout::GUEST_RSP).store(mem.stack_top(), Ordering::Relaxed);
+        self.take_key(cpu);
+        let space = Space::user(cpu.key);
+        self.run_in(&cpu.mem, || Some(space))
+    }
+    /// The same in a machine, whose memory `mmu` knows. It is asked about accesses on this thread
+    /// until this returns, with [`ExitKind::Fault`] if it refused one.
+    pub fn run_machine(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> ExitKind {
+        // Both the look-up of code and code itself ask, one after the other.
+        let mmu = RefCell::new(mmu);
+        let mem = cpu.mem.clone();
+        let mut from_code = FromCode(&mmu);
+        self.with_mmu(&mem, &mut from_code, || {
+            self.take_key(cpu);
+            self.run_in(&mem, || self.space(cpu, &mut **mmu.borrow_mut()))
+        })
+    }
+    /// Where the code at a machine's pc is; `None` if it cannot be fetched.
+    fn space(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> Option<Space> {
+        const PAGE: u64 = 1 << SoftMmu::PAGE_BITS;
+        let (pc, key) = (cpu.pc(), cpu.key);
+        let page = mmu.fetch(&mut self.core(cpu), pc, key).ok()?;
+        let mut space = Space::machine(key, page);
+        let left = PAGE - pc % PAGE;
+        if left < self.isa().max_insn_len() as u64 {
+            let mut bytes = [0; 16];
+            let bytes = &mut bytes[..left as usize];
+            let have = self.source().fetch(page * PAGE + pc % PAGE, bytes);
+            if have == bytes.len() && self.isa().scan(bytes, pc, key).is_none() {
+                let second = mmu.fetch(&mut self.core(cpu), pc.wrapping_add(left), key).ok()?;
+                space.pages[1] = second + 1;
+            }
         }
+        Some(space)
+    }
+    /// Makes the lift key that of the processor's state.
+    fn take_key(&self, cpu: &mut Cpu) {
+        let key = self.isa().key(cpu.state());
+        if cpu.key != key || !cpu.has_cache(key) {
+            cpu.change_key(key);
+        }
+    }
+    fn run_in(&self, mem: &CpuMemory, mut space: impl FnMut() -> Option<Space>) -> ExitKind {
         CURRENT.set(core::ptr::from_ref(mem));
         let request = &mem.header().exit_request;
         let kind = loop {
@@ -48,7 +103,8 @@ impl Engine {
             }
             let pc = mem.word(Layout::PC).load(Ordering::Relaxed);
             let generation = self.generation.load(Ordering::SeqCst);
-            let host = self.host_code(pc, key);
+            let Some(space) = space() else { break ExitKind::Fault };
+            let host = self.host_code(pc, space);
             match self.enter(mem, pc, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.

@@ -301,9 +301,8 @@ impl Compiler<'_> {
     /// A value that was in memory is in a register now.
     pub(super) fn moved_to(&mut self, root: u16, h: Host) {
         let v = &mut self.vals[usize::from(root)];
-        match core::mem::replace(&mut v.loc, Loc::Reg(h)) {
-            Loc::Home(off) => v.home = off,
-            _ => {}
+        if let Loc::Home(off) = core::mem::replace(&mut v.loc, Loc::Reg(h)) {
+            v.home = off;
         }
         self.owner[usize::from(h)] = root;
     }

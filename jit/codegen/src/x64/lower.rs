@@ -68,6 +68,8 @@ pub(super) enum Cold {
         back: Label,
         flags: u8,
     },
+    /// An access that the TLB does not help with.
+    Access(super::softmmu::Slow),
     /// A result that only the evaluator gets right.
     Eval {
         label: Label,
