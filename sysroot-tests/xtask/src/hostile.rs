@@ -36,8 +36,12 @@ pub(crate) fn run(guest: Arch, seconds: u64, seed: u64, bin: Option<PathBuf>) ->
     let outcome = unshare.stdin(Stdio::null()).output();
     fs::remove_file(&program)?;
     let outcome = outcome?;
-    let (out, err) =
-        (String::from_utf8_lossy(&outcome.stdout), String::from_utf8_lossy(&outcome.stderr));
+    // The calls write there, too.
+    let text = |bytes: &[u8]| -> String {
+        let shown = bytes.iter().filter(|b| matches!(b, b'\n' | b' '..=b'~'));
+        shown.map(|&b| char::from(b)).collect()
+    };
+    let (out, err) = (text(&outcome.stdout), text(&outcome.stderr));
     print!("hostile calls, {guest}, seed {seed}: {out}");
     let broken: Vec<&str> =
         err.lines().filter(|l| SIGNS.iter().any(|sign| l.contains(sign))).collect();
@@ -47,7 +51,8 @@ pub(crate) fn run(guest: Arch, seconds: u64, seed: u64, bin: Option<PathBuf>) ->
         bail!("the runner broke {} times, first: {}", broken.len(), shown.join("\n"));
     }
     if !outcome.status.success() {
-        bail!("ended with {}: {}", outcome.status, err.lines().last().unwrap_or_default());
+        let last: String = err.lines().last().unwrap_or_default().chars().take(200).collect();
+        bail!("ended with {}: {last}", outcome.status);
     }
     let rounds = out.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
     let rounds = rounds.context("the program did not say how many rounds it made")?;
