@@ -146,9 +146,34 @@ impl Inferiors {
         self.processes.get(&self.threads.get(&tid)?.pid)
     }
 
-    /// True when gdb shows the thread.
+    /// True when gdb shows the thread. A process is shown once gdb has heard of the fork that made it.
     pub(super) fn shows(&self, tid: i32) -> bool {
-        self.threads.get(&tid).is_some_and(|t| !t.zombie)
-            && self.process_of(tid).is_some_and(|p| !p.unwanted)
+        let Some(thread) = self.threads.get(&tid) else { return false };
+        let made = |t: &Thread| match t.event {
+            Some(Event::Fork(child) | Event::Vfork(child)) => child == thread.pid,
+            _ => false,
+        };
+        !thread.zombie
+            && self.processes.get(&thread.pid).is_some_and(|p| !p.unwanted)
+            && !self.threads.values().any(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_shown_when_its_fork_was_told() {
+        let mut all = Inferiors::default();
+        all.add(10, Process::default());
+        all.add(20, Process::default());
+        assert!(all.shows(20) && !all.shows(30));
+        all.threads.get_mut(&10).unwrap().event = Some(Event::Vfork(20));
+        assert!(all.shows(10) && !all.shows(20));
+        all.threads.get_mut(&10).unwrap().event = None;
+        assert!(all.shows(20));
+        all.add(40, Process { unwanted: true, ..Process::default() });
+        assert!(!all.shows(40));
     }
 }

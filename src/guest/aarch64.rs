@@ -7,7 +7,7 @@ use remu_syscalls::{Errno, GuestMemory, SysResult};
 
 use crate::loader::{Vdso, random_bytes};
 
-use super::debug::{Debug, Feature, Reg};
+use super::debug::{Debug, Feature, FrameLink, Reg};
 use super::{
     Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
     get, set, set_fp,
@@ -92,6 +92,10 @@ pub(super) static OS: GuestOs = GuestOs {
         // brk #0.
         breakpoint: |len| (len == 4).then_some(&[0x00, 0x00, 0x20, 0xd4]),
         watches_before: true,
+        stack_register: 31,
+        return_register: 30,
+        frame_link: FrameLink { register: 29, frame: 0, back: 8, stack: 16 },
+        code_mask: !PAC_MASK,
         core_sets: &[
             NT_PRSTATUS,
             NT_PRFPREG,

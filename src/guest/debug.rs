@@ -6,7 +6,8 @@
 pub(crate) struct Debug {
     /// gdb's name of the architecture.
     pub(crate) arch: &'static str,
-    /// The features, in the order that numbers their registers.
+    /// The features, in the order that numbers their registers. The first 32 registers have the
+    /// numbers that unwind tables give them.
     pub(crate) features: fn() -> Vec<Feature>,
     /// The instruction of a breakpoint of this many bytes.
     pub(crate) breakpoint: fn(len: u64) -> Option<&'static [u8]>,
@@ -14,8 +15,28 @@ pub(crate) struct Debug {
     pub(crate) watches_before: bool,
     /// The register sets of a core dump, general registers first.
     pub(crate) core_sets: &'static [u64],
+    /// Numbers of the stack pointer and of the register that holds a return address.
+    pub(crate) stack_register: usize,
+    pub(crate) return_register: usize,
+    /// How frames are linked (the processor's ELF psABI).
+    pub(crate) frame_link: FrameLink,
+    /// The bits of a return address that are one.
+    pub(crate) code_mask: u64,
     /// gdb's names of the stack pointer and the program counter.
     pub(crate) always: [&'static str; 2],
+}
+
+/// Where functions that keep a frame pointer keep what they return to: distances from where it points.
+#[derive(Debug)]
+pub(crate) struct FrameLink {
+    /// Number of the frame pointer.
+    pub(crate) register: usize,
+    /// To the caller's frame pointer.
+    pub(crate) frame: i64,
+    /// To the return address.
+    pub(crate) back: i64,
+    /// To the caller's stack pointer.
+    pub(crate) stack: i64,
 }
 
 /// Registers of one of gdb's features.

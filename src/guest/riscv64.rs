@@ -8,7 +8,7 @@ use remu_syscalls::{GuestMemory, SysResult};
 
 use crate::loader::Vdso;
 
-use super::debug::{Debug, Feature, Place, Reg};
+use super::debug::{Debug, Feature, FrameLink, Place, Reg};
 use super::{
     Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
     get, set, set_fp,
@@ -98,6 +98,10 @@ pub(super) static OS: GuestOs = GuestOs {
             _ => None,
         },
         watches_before: false,
+        stack_register: 2,
+        return_register: 1,
+        frame_link: FrameLink { register: 8, frame: -16, back: -8, stack: 0 },
+        code_mask: u64::MAX,
         core_sets: &[NT_PRSTATUS, NT_PRFPREG],
         always: ["sp", "pc"],
     },

@@ -8,6 +8,8 @@
 #![expect(unsafe_code, reason = "signal handlers and raw signal calls")]
 
 use std::cell::{Cell, UnsafeCell};
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use remu_engine::{Cpu, Engine};
@@ -99,15 +101,37 @@ pub(crate) fn set_engine(engine: &'static Engine) {
     ENGINE.store(std::ptr::from_ref(engine).cast_mut(), Ordering::Release);
 }
 
-impl State {
+/// A state that stays where it is for good once a tracer knows the place: it may write there as long
+/// as the host thread exists, which is longer than the guest's.
+pub(crate) struct Kept(ManuallyDrop<Box<State>>);
+
+impl Deref for Kept {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.trace.traced() {
+            // SAFETY: dropped once, here, and not used afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        }
+    }
+}
+
+impl Kept {
     /// A state for the thread that runs `cpu`.
-    pub(crate) fn new(cpu: &Cpu) -> Box<State> {
+    pub(crate) fn new(cpu: &Cpu) -> Kept {
         let state = Box::new(State { trace: Block::new(cpu), ..State::default() });
         let request: *const AtomicU32 = &raw const cpu.header().exit_request;
         state.exit_request.store(request.cast_mut(), Ordering::Release);
-        state
+        Kept(ManuallyDrop::new(state))
     }
+}
 
+impl State {
     /// Makes this the state of the calling thread.
     ///
     /// # Safety
@@ -271,7 +295,9 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         }
         match fault_fixup(*pc(regs) as usize) {
             Some(to) => *pc(regs) = to as i64,
-            // A fault of the runner itself: it dies of it when the instruction runs again.
+            // What the kernel sends for a descriptor by a signal that the guest chose (F_SETSIG) looks
+            // like a fault. A fault of the runner itself is there again at once; it dies of that.
+            None if fault.zip(state).is_some_and(|(n, s)| s.note(&s.sent[n], signal, info)) => {}
             None => {
                 say_broken(signal, *pc(regs) as u64, addr);
                 reset(signal);

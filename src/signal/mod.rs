@@ -12,7 +12,7 @@ use remu_syscalls::{AltStack, Errno, SigAction, SysResult};
 
 use crate::guest::{Frame, GuestOs, Regs, get, set};
 use crate::trace::{Kick, kind, mode};
-use host::{FAULT_BITS, FAULTS, Info, State, bit};
+use host::{FAULT_BITS, FAULTS, Info, Kept, bit};
 
 /// Signals are numbered 1 to 64.
 const SIGNALS: usize = 64;
@@ -173,7 +173,7 @@ fn apply(signal: i32, action: &SigAction) -> SysResult<()> {
 /// The signal state of one guest thread.
 pub(crate) struct Signals {
     /// What the handlers write.
-    pub(crate) state: Box<State>,
+    pub(crate) state: Kept,
     /// Guest mask.
     mask: u64,
     /// Mask to return to after a call with a temporary one.
@@ -206,7 +206,7 @@ impl Signals {
     /// For the thread that runs `cpu`, with a guest mask.
     pub(crate) fn new(cpu: &Cpu, mask: u64) -> Signals {
         let alt = AltStack { sp: 0, flags: libc::SS_DISABLE, size: 0 };
-        Signals { state: State::new(cpu), mask, saved: None, alt, fatal: [0; 128] }
+        Signals { state: Kept::new(cpu), mask, saved: None, alt, fatal: [0; 128] }
     }
 
     /// For a new thread or process that continues this one on `cpu`.

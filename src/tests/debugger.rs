@@ -128,6 +128,27 @@ fn check(name: &str) {
     }
 }
 
+#[test]
+fn crash_reports_name_the_callers() {
+    for (guest, compiler, runner) in GUESTS {
+        if !have(compiler) {
+            continue;
+        }
+        let scratch = Scratch::new(&format!("report-{guest}"));
+        let program = build(compiler, &scratch);
+        let crash = ["signal 11 (code 1, address 0x10)", "sp ", "crash+0x", "main+0x", "r-xp"];
+        // How the C library's own functions unwind is its affair.
+        let aborts = ["signal 6 (code -6)", "sp ", "raise+0x", "abort+0x", "r-xp"];
+        for (what, wanted) in [("crash", crash), ("aborts", aborts)] {
+            let mut run = Command::new(runner);
+            let out = run.env("REMU_CRASH", "1").arg(&program).arg(what).output().unwrap();
+            in_order(&String::from_utf8_lossy(&out.stderr), &wanted, guest);
+            let out = Command::new(runner).arg(&program).arg(what).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&out.stderr), "", "{guest}");
+        }
+    }
+}
+
 /// Runs the program with core dumps of up to `limit` KiB allowed, in its own folder.
 fn dump(runner: &str, program: &Path, what: &str, limit: &str) -> Output {
     let script = format!("ulimit -c {limit}; exec \"$@\"");

@@ -14,9 +14,9 @@ const SIGNS: [&str; 2] = ["panicked at", "fault of the runner itself"];
 
 /// Namespaces, empty folders for temporary files, nobody's identity: arguments runner, program, seed,
 /// seconds. The program makes itself a user namespace, which a changed root would not permit.
-const SHELL: &str = "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /var/tmp && \
+const SHELL: &str = "exec 3<\"$1\" 4<\"$2\" && mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /var/tmp && \
     mount -t tmpfs tmpfs /dev/shm && chmod 1777 /tmp /var/tmp /dev/shm && \
-    cp \"$1\" /tmp/runner && cp \"$2\" /tmp/hostile && chmod 755 /tmp/runner /tmp/hostile && cd /tmp && \
+    cat <&3 >/tmp/runner && cat <&4 >/tmp/hostile && exec 3<&- 4<&- && chmod 755 /tmp/runner /tmp/hostile && cd /tmp && \
     exec setpriv --reuid 65534 --regid 65534 --clear-groups /tmp/runner /tmp/hostile \"$3\" \"$4\"";
 
 /// Runs the program in `sysroot-tests/fuzz/hostile.c` for a time. Needs root, which it gives up.

@@ -51,6 +51,10 @@ impl Compiler<'_> {
     }
     /// A jump that the engine will point at the region of `target`.
     pub(super) fn link_jump(&mut self, target: u64) {
+        if !self.linkable(target) {
+            self.a.movi_pc(RAX, target);
+            return self.jump_by_lookup();
+        }
         self.a.align(4, 1);
         self.a.b(0xe9);
         self.link(target);
@@ -106,9 +110,7 @@ impl Compiler<'_> {
             Op::goto_ptr => {
                 self.load_into(i.args[0], RAX);
                 self.poll_dynamic();
-                let entry = self.probe_at_end();
-                self.a.jcc_far(cc::NE, self.thunks.lookup);
-                self.a.op(W::D, 0xff, 4, Rm::M(Mem { disp: 8, ..entry }), false);
+                self.jump_by_lookup();
             }
             Op::call => self.call(self.pc_of(i.imm), self.pc_of(i32::from(i.args[3]))),
             Op::call_ptr => self.call_ptr(i),
@@ -131,6 +133,17 @@ impl Compiler<'_> {
             0,
         );
         self.a.jcc_far(cc::NE, self.thunks.poll);
+    }
+    /// Jumps to the guest address in rax; every scratch register is free.
+    fn jump_by_lookup(&mut self) {
+        let entry = self.probe_at_end();
+        self.a.jcc_far(cc::NE, self.thunks.lookup);
+        self.a.op(W::D, 0xff, 4, Rm::M(Mem { disp: 8, ..entry }), false);
+    }
+    /// Whether a jump to a guest address may be patched to lead straight there: as long
+    /// as this code is right, so is that one.
+    fn linkable(&self, pc: u64) -> bool {
+        self.lay.softmmu.is_none_or(|m| m.same_page(self.r.blocks[0].pc, pc))
     }
     /// rcx = cache entry for the guest address in rax; equal if it is there.
     fn probe(&mut self) {
@@ -183,6 +196,9 @@ impl Compiler<'_> {
         self.a.push(RAX);
         if self.block_label(pc).is_some() {
             self.restore_kept();
+        } else if !self.linkable(pc) {
+            self.a.movi_pc(RAX, pc);
+            return self.call_by_lookup(ret);
         }
         self.align_landing(5);
         match self.block_label(pc) {
@@ -200,6 +216,10 @@ impl Compiler<'_> {
         self.a.movi_pc(RAX, ret);
         self.a.push(RAX);
         self.load_into(i.args[0], RAX);
+        self.call_by_lookup(ret);
+    }
+    /// Calls the guest address in rax.
+    fn call_by_lookup(&mut self, ret: u64) {
         self.probe();
         let (miss, back) = (self.a.label(), self.a.label());
         self.a.jcc(cc::NE, miss);
@@ -275,6 +295,7 @@ impl Compiler<'_> {
                     self.a.alu_imm(Alu::Add, W::Q, Rm::R(RCX), (Layout::CACHE_ENTRIES * 16) as i32);
                     self.a.jmp(back);
                 }
+                Cold::Access(slow) => self.slow_access(&slow),
                 Cold::Nan { label, back, value, to } => {
                     self.a.bind(label);
                     self.a.movi(RAX, value);

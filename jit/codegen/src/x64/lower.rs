@@ -68,6 +68,8 @@ pub(super) enum Cold {
         back: Label,
         flags: u8,
     },
+    /// An access that the TLB does not help with.
+    Access(super::softmmu::Slow),
     /// A result that only the evaluator gets right.
     Eval {
         label: Label,
@@ -338,6 +340,7 @@ impl<'a> Compiler<'a> {
             Op::store => self.store(&i),
             Op::rmw => self.rmw(id, &i),
             Op::cas => self.cas(id, &i),
+            Op::prefetch => self.prefetch(&i),
             Op::fence => self.fence(&i),
             Op::movcond => self.movcond(id),
             Op::helper | Op::helper_end => self.helper(id, &i),
