@@ -323,10 +323,7 @@ impl Compiler<'_> {
                 self.a.bind(end);
                 self.a.drop_flags();
             }
-            Op::fl_fcmp => {
-                self.pack_float_flags(f);
-                self.scatter();
-            }
+            Op::fl_fcmp => self.pack_float_flags(f, raw),
             _ => {
                 debug_assert!(!self.vals[usize::from(f)].placed, "flags are lost");
                 self.emit_flags(f);
@@ -350,7 +347,7 @@ impl Compiler<'_> {
                 self.load_into(i.args[0], RAX);
                 self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0xf000_0000u32 as i32);
             }
-            Op::fl_fcmp => self.pack_float_flags(f),
+            Op::fl_fcmp => self.pack_float_flags(f, |nzcv| nzcv << 28),
             _ => {
                 self.raw_of(f);
                 let mask = at(RBP, self.lay.fallback());
