@@ -88,6 +88,46 @@ features! {
     ZACAS = "zacas";
     /// Byte and halfword atomics.
     ZABHA = "zabha";
+    /// Bit manipulation for cryptography.
+    ZBKB = "zbkb";
+    /// Carry-less multiplication for cryptography.
+    ZBKC = "zbkc";
+    /// Crossbar permutations.
+    ZBKX = "zbkx";
+    /// AES decryption.
+    ZKND = "zknd";
+    /// AES encryption.
+    ZKNE = "zkne";
+    /// SHA-2.
+    ZKNH = "zknh";
+    /// SM4.
+    ZKSED = "zksed";
+    /// SM3.
+    ZKSH = "zksh";
+    /// Vectors of 128 bits with elements of up to 64.
+    V = "v";
+    /// Vector half precision, conversion only.
+    ZVFHMIN = "zvfhmin";
+    /// Vector half precision.
+    ZVFH = "zvfh";
+    /// Vector bit manipulation.
+    ZVBB = "zvbb";
+    /// Vector bit manipulation for cryptography.
+    ZVKB = "zvkb";
+    /// Vector carry-less multiplication.
+    ZVBC = "zvbc";
+    /// Vector GCM and GMAC.
+    ZVKG = "zvkg";
+    /// Vector AES.
+    ZVKNED = "zvkned";
+    /// Vector SHA-256.
+    ZVKNHA = "zvknha";
+    /// Vector SHA-256 and SHA-512.
+    ZVKNHB = "zvknhb";
+    /// Vector SM4.
+    ZVKSED = "zvksed";
+    /// Vector SM3.
+    ZVKSH = "zvksh";
 }
 
 const fn set(list: &[Feature]) -> Features {
@@ -105,10 +145,16 @@ pub const RV64GC: Features = set(&[M, A, F, D, C]);
 /// The user-mode profile of 2022, mandatory part.
 pub const RVA22U64: Features =
     RV64GC.union(set(&[ZBA, ZBB, ZBS, ZFHMIN, ZICBOM, ZICBOP, ZICBOZ, ZIHINTPAUSE]));
-/// The user-mode profile of 2023, mandatory part without the vector extension.
-pub const RVA23U64: Features = RVA22U64.union(set(&[ZICOND, ZFA, ZCB, ZAWRS, ZIHINTNTL]));
+/// The user-mode profile of 2023, mandatory part.
+pub const RVA23U64: Features =
+    RVA22U64.union(set(&[ZICOND, ZFA, ZCB, ZAWRS, ZIHINTNTL, V, ZVFHMIN, ZVBB, ZVKB]));
+/// Cryptography by scalar and vector instructions.
+const CRYPTO: Features = set(&[
+    ZBKB, ZBKC, ZBKX, ZKND, ZKNE, ZKNH, ZKSED, ZKSH, ZVBC, ZVKG, ZVKNED, ZVKNHA, ZVKNHB, ZVKSED,
+    ZVKSH,
+]);
 /// Everything that is implemented.
-pub const MAX: Features = RVA23U64.union(set(&[ZBC, ZFH, ZACAS, ZABHA]));
+pub const MAX: Features = RVA23U64.union(set(&[ZBC, ZFH, ZACAS, ZABHA, ZVFH])).union(CRYPTO);
 
 /// A processor model by the name that `-cpu` takes.
 #[derive(Clone, Copy, Debug)]

@@ -3,6 +3,7 @@
 use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Scan, StateDesc};
 
 use crate::features::{self, CPUS, Features};
+use crate::vector::Unit;
 use crate::{decode, fmt, state};
 
 /// RV64 with its extensions chosen.
@@ -48,13 +49,21 @@ impl Mode {
     }
     /// Of a lift key.
     pub(crate) fn of_key(key: Key) -> Mode {
-        match key.0 {
+        match key.0 & 3 {
             0 => Mode::Nearest,
             1 => Mode::Directed,
             2 => Mode::Away,
             _ => Mode::Reserved,
         }
     }
+}
+
+/// Bits of a lift key, or of a guess, below the vector unit's number.
+const UNIT_AT: u32 = 2;
+
+/// Number of the vector unit that a lift key, or a guess, stands for.
+pub(crate) fn unit_of(key: u32) -> u32 {
+    key >> UNIT_AT & 63
 }
 
 /// The instruction at the start of `code` and its length; shorter ones have
@@ -74,6 +83,8 @@ fn fetch(code: &[u8]) -> Option<(u32, u8)> {
 #[inline]
 fn always_goes_on(word: u32) -> bool {
     match (word & 3, word >> 13 & 7) {
+        // LOAD-FP, STORE-FP: vectors are those of widths that scalars do not have.
+        (3, _) if matches!(word & 0x7f, 0x07 | 0x27) => (1..=4).contains(&(word >> 12 & 7)),
         // BRANCH, JALR, JAL, SYSTEM and MISC-MEM.
         (3, _) => !matches!(word & 0x7f, 0x63 | 0x67 | 0x6f | 0x73 | 0x0f),
         // c.j, c.beqz, c.bnez.
@@ -102,6 +113,19 @@ impl Isa for Riscv64 {
         };
         Some(Scan { len, flow: insn.flow(), target: insn.target(pc).unwrap_or(0) })
     }
+    fn guesses(&self) -> bool {
+        self.features.has(features::V)
+    }
+    fn guess(&self, code: &[u8], key: Key, before: u32) -> u32 {
+        match fetch(code) {
+            Some((word, 4)) => {
+                let of_key = Unit::of_code(unit_of(key.0));
+                let unit = crate::lift::rv_v::guess(word, of_key, unit_of(before));
+                before & !(63 << UNIT_AT) | unit << UNIT_AT
+            }
+            _ => before,
+        }
+    }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
         match fetch(code).and_then(|(word, _)| decode::decode(word, &self.features)) {
             Some(insn) => decode::lift(l, &insn),
@@ -117,11 +141,19 @@ impl Isa for Riscv64 {
             None => (format!(".insn {len}, {word:#x}"), len.into()),
         }
     }
+    fn hwcap(&self) -> [u64; 2] {
+        let letters = "imafdcv".chars().filter(|c| {
+            let mut name = features::ALL.iter().filter(|(name, _)| name.starts_with(*c) && name.len() == 1);
+            *c == 'i' || name.any(|(_, f)| self.features.has(*f))
+        });
+        [letters.fold(0, |bits, c| bits | 1 << (c as u8 - b'a')), 0]
+    }
     fn features(&self) -> Vec<&'static str> {
         features::ALL.iter().filter(|(_, f)| self.features.has(*f)).map(|(name, _)| *name).collect()
     }
     fn key(&self, state: &[u8]) -> Key {
-        Key(Mode::of_frm(state::frm_of(state)) as u32)
+        let unit = state::vguess_of(state) & 63;
+        Key(Mode::of_frm(state::frm_of(state)) as u32 | unit << UNIT_AT)
     }
 }
 

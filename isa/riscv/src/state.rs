@@ -23,6 +23,31 @@ cpu_state! {
         reserved_value[1]: I64 = ["reserved_value"];
         /// Rounding mode of `fcsr`. The accrued exceptions are in the header.
         frm[1]: I32 = ["frm"];
+        /// What translations know of the vector unit, as [`crate::vector::Unit`]
+        /// numbers it; follows from `vtype`, `vl` and
+        /// `vstart`, and [`crate::vector::ANYTHING`] is never wrong.
+        vunit[1]: I64 = ["vunit"];
+        /// The unit that translations guess: part of the lift key.
+        vguess[1]: I64 = ["vguess"];
+        /// Settings in a row that gave the largest vector length, while
+        /// translations guess otherwise.
+        vstreak[1]: I64 = ["vstreak"];
+        /// Fixed-point rounding mode.
+        vxrm[1]: I64 = ["vxrm"];
+        /// Fixed-point saturation flag.
+        vxsat[1]: I64 = ["vxsat"];
+        /// Vector type.
+        vtype[1]: I64 = ["vtype"];
+        /// Vector length.
+        vl[1]: I64 = ["vl"];
+        /// Element to begin with.
+        vstart[1]: I64 = ["vstart"];
+        /// Vector registers.
+        v[32]: V128 = [
+            "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",
+            "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",
+            "v27", "v28", "v29", "v30", "v31",
+        ];
     }
     pinned_int: [
         (x, 10), (x, 11), (x, 12), (x, 13), (x, 14), (x, 15), (x, 2), (x, 1), (x, 8), (x, 9),
@@ -84,6 +109,11 @@ fn word(state: &[u8], at: usize) -> u32 {
 /// Rounding mode of `fcsr` in a hart's state.
 pub(crate) fn frm_of(state: &[u8]) -> u32 {
     word(state, FRM)
+}
+
+/// The vector unit that translations guess, in a hart's state.
+pub(crate) fn vguess_of(state: &[u8]) -> u32 {
+    word(state, core::mem::offset_of!(Hart, vguess))
 }
 
 #[cfg(test)]
