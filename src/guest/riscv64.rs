@@ -171,7 +171,13 @@ fn hwprobe(isa: &dyn Isa, key: i64) -> Option<u64> {
         6 | 12 | 15 => CACHE_BLOCK,
         // The highest address of 47 bits, as hosts give it.
         7 => (1 << 47) - 4096 - 1,
-        10 => if vector { MISALIGNED_FAST } else { VECTOR_UNSUPPORTED },
+        10 => {
+            if vector {
+                MISALIGNED_FAST
+            } else {
+                VECTOR_UNSUPPORTED
+            }
+        }
         11 | 13 | 14 | 16 => 0,
         _ => return None,
     })

@@ -32,11 +32,19 @@ pub(crate) fn build(patterns: &[Pattern], width: u32) -> Option<Tree> {
         return None;
     }
     // Offset 0 means "nothing", so no node may start there.
-    let mut b = Build { patterns, nodes: vec![0], leaves: Vec::new(), known: BTreeMap::new(), inner: BTreeMap::new() };
+    let mut b = Build {
+        patterns,
+        nodes: vec![0],
+        leaves: Vec::new(),
+        known: BTreeMap::new(),
+        inner: BTreeMap::new(),
+    };
     let root = b.entry(&all, 0, width);
     assert!(
         b.nodes.len() < usize::from(LIST) && b.leaves.len() < 0x3ff0 && all.len() < 0x3fff,
-        "decision tree too large: {} nodes, {} leaves", b.nodes.len(), b.leaves.len()
+        "decision tree too large: {} nodes, {} leaves",
+        b.nodes.len(),
+        b.leaves.len()
     );
     Some(Tree { root, nodes: b.nodes, leaves: b.leaves })
 }

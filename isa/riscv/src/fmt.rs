@@ -68,7 +68,14 @@ fn vmem(f: &mut Formatter<'_>, n: &Name, nf: u8, width: u8) -> Result {
     let bits = if width == 0 { 8 } else { 8 << (width - 4) };
     match nf {
         0 => write!(f, "{}{bits}{}.v ", n.plain, n.tail),
-        _ => write!(f, "{}{}e{}{bits}{}.v ", n.segment, nf + 1, if n.plain.contains('x') { "i" } else { "" }, n.tail),
+        _ => write!(
+            f,
+            "{}{}e{}{bits}{}.v ",
+            n.segment,
+            nf + 1,
+            if n.plain.contains('x') { "i" } else { "" },
+            n.tail
+        ),
     }
 }
 fn unit_stride(f: &mut Formatter<'_>, a: &args::Vmem, c: &Ctx, n: &Name) -> Result {

@@ -143,7 +143,8 @@ impl Isa for Riscv64 {
     }
     fn hwcap(&self) -> [u64; 2] {
         let letters = "imafdcv".chars().filter(|c| {
-            let mut name = features::ALL.iter().filter(|(name, _)| name.starts_with(*c) && name.len() == 1);
+            let mut name =
+                features::ALL.iter().filter(|(name, _)| name.starts_with(*c) && name.len() == 1);
             *c == 'i' || name.any(|(_, f)| self.features.has(*f))
         });
         [letters.fold(0, |bits, c| bits | 1 << (c as u8 - b'a')), 0]

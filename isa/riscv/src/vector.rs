@@ -78,9 +78,7 @@ impl Unit {
             narrower * (narrower + 7) / 2 + (c.lmul + narrower as i8) as u32
         };
         match self {
-            Unit::Full(c) if c.lmul >= 0 => {
-                Unit::FULL + (u32::from(c.sew) << 2 | c.lmul as u32)
-            }
+            Unit::Full(c) if c.lmul >= 0 => Unit::FULL + (u32::from(c.sew) << 2 | c.lmul as u32),
             Unit::Full(c) | Unit::Part(c) => Unit::PART + place(c),
             Unit::Started(c) => Unit::STARTED + place(c),
             Unit::Odd => Unit::ODD,
@@ -136,7 +134,9 @@ mod tests {
         assert_eq!(seen.len(), 2 * 22 + 16);
         for (n, unit) in seen.iter().enumerate() {
             assert_eq!(Unit::of_code(unit.code()), *unit);
-            assert!(seen[..n].iter().all(|u| u.code() != unit.code()) && (1..61).contains(&unit.code()));
+            assert!(
+                seen[..n].iter().all(|u| u.code() != unit.code()) && (1..61).contains(&unit.code())
+            );
         }
         assert_eq!((Unit::of_code(0), Unit::of_code(63)), (Unit::Odd, Unit::Odd));
     }

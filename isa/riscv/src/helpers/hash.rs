@@ -80,7 +80,8 @@ pub(crate) fn sm3_rounds(state: [u32; 8], w: [u32; 8], n: u32) -> [u32; 8] {
         let j = 2 * n + i;
         let early = j < 16;
         let t = if early { 0x79cc_4519_u32 } else { 0x7a87_9d8a };
-        let ss1 = a.rotate_left(12).wrapping_add(e).wrapping_add(t.rotate_left(j % 32)).rotate_left(7);
+        let ss1 =
+            a.rotate_left(12).wrapping_add(e).wrapping_add(t.rotate_left(j % 32)).rotate_left(7);
         let ss2 = ss1 ^ a.rotate_left(12);
         let ff = if early { a ^ b ^ c } else { (a & b) | (a & c) | (b & c) };
         let gg = if early { e ^ f ^ g } else { (e & f) | (!e & g) };
@@ -130,9 +131,11 @@ fn four(state: u128, key: impl Fn(usize) -> u32, linear: impl Fn(u32) -> u32) ->
 
 /// `vsm4r`: four rounds.
 pub(crate) fn sm4_rounds(state: u128, keys: u128) -> u128 {
-    four(state, |n| (keys >> (32 * n)) as u32, |x| {
-        x ^ x.rotate_left(2) ^ x.rotate_left(10) ^ x.rotate_left(18) ^ x.rotate_left(24)
-    })
+    four(
+        state,
+        |n| (keys >> (32 * n)) as u32,
+        |x| x ^ x.rotate_left(2) ^ x.rotate_left(10) ^ x.rotate_left(18) ^ x.rotate_left(24),
+    )
 }
 
 /// `vsm4k.vi`: four keys of the schedule.

@@ -110,14 +110,20 @@ fn ghash(x: u128, h: u128) -> u128 {
 }
 
 fn sha512(u: &mut Vectors<'_>, s: Step, n: u64) {
-    let read = |u: &Vectors<'_>, reg| [0, 1, 2, 3].map(|i| u.get(reg, 3, 4 * n + i));
+    let at = |reg: u8, half: u64| (u64::from(reg) + 2 * n + half) as usize & 31;
+    let read = |u: &Vectors<'_>, reg| {
+        let (low, high) = (u.v[at(reg, 0)], u.v[at(reg, 1)]);
+        [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]
+    };
     let (d, v2, v1) = (read(u, s.vd), read(u, s.vs2), read(u, s.vs1()));
     let r = match s.op {
         VOp::Sha2ms => hash::sha512_schedule(d, v2, v1),
         VOp::Sha2ch => hash::sha512_rounds(d, v2, [v1[2], v1[3]]),
         _ => hash::sha512_rounds(d, v2, [v1[0], v1[1]]),
     };
-    (0..4).zip(r).for_each(|(i, x)| u.set(s.vd, 3, 4 * n + i, x));
+    let pair = |low: u64, high: u64| u128::from(high) << 64 | u128::from(low);
+    u.v[at(s.vd, 0)] = pair(r[0], r[1]);
+    u.v[at(s.vd, 1)] = pair(r[2], r[3]);
 }
 
 fn eight(u: &mut Vectors<'_>, s: Step, n: u64, uimm: u64) {

@@ -208,10 +208,7 @@ fn convert(f: &mut Fold, op: VOp, a: u64, sew: u8, eew: u8) -> u64 {
             evaluate(Op::fcvt, format(eew), format(from), [a, 0, 0], p, flags, frm)
         }
         _ => {
-            let signed = matches!(
-                op,
-                CvtXF | CvtRtzXF | WcvtXF | WcvtRtzXF | NcvtXF | NcvtRtzXF
-            );
+            let signed = matches!(op, CvtXF | CvtRtzXF | WcvtXF | WcvtRtzXF | NcvtXF | NcvtRtzXF);
             let to = FpInt { fp: p, signed, nan_max: true };
             narrow_int(a, format(from), eew, to, flags, frm)
         }

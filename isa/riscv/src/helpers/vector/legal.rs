@@ -54,10 +54,24 @@ pub(crate) fn legal(c: Config, s: Step, started: bool, frm: u32) -> bool {
         return false;
     }
     let Some(vd) = group(s.vd, rule.vd) else { return false };
+    // What is read has one width, and a mask has its own; comparisons and carries read v0 besides.
+    let mask = Group { reg: 0, emul: 0, eew: MASK };
+    let besides = rule.vd == MASK && !rule.scalar || matches!(s.op, VOp::Adc | VOp::Sbc);
+    let mut read = [(!s.vm && !besides).then_some(mask), rule.element(s)];
+    if let [Some(mask), Some(element)] = read
+        && mask.overlaps(element)
+    {
+        return false;
+    }
     let sources = [(rule.vs2, s.vs2), (rule.vs1, s.vs1())];
     for (width, reg) in sources {
         let Some(eew) = width else { continue };
         let Some(source) = group(reg, eew) else { return false };
+        let mixed = read.iter().flatten().any(|r| r.overlaps(source) && r.eew != eew);
+        if mixed && s.op != VOp::Compress || accumulates(s.op) && vd.overlaps(source) {
+            return false;
+        }
+        read[1] = read[1].or(Some(source));
         let apart = if rule.apart { !vd.overlaps(source) } else { vd.allows(source) };
         if !(apart || rule.scalar) {
             return false;
@@ -67,6 +81,7 @@ pub(crate) fn legal(c: Config, s: Step, started: bool, frm: u32) -> bool {
     s.vm || s.vd != 0 || rule.vd == MASK && !rule.apart || rule.scalar
 }
 
+#[derive(Clone, Copy)]
 struct Rule {
     /// log2 of the bytes of elements.
     vd: i8,
@@ -76,10 +91,18 @@ struct Rule {
     apart: bool,
     /// The result is one element, or the operation reads one of `vs1`.
     scalar: bool,
+    /// log2 of the bytes of the element that is read of `vs1`.
+    first: Option<i8>,
     /// Illegal unless `vstart` is 0.
     from_start: bool,
     /// Works on floating-point numbers of this width.
     float: Option<i8>,
+}
+
+impl Rule {
+    fn element(&self, s: Step) -> Option<Group> {
+        self.first.map(|eew| Group { reg: s.vs1(), emul: 0, eew })
+    }
 }
 
 fn rule(c: Config, s: Step) -> Option<Rule> {
@@ -91,10 +114,12 @@ fn rule(c: Config, s: Step) -> Option<Rule> {
         vs1: vs1(sew),
         apart: false,
         scalar: false,
+        first: None,
         from_start: false,
         float: is_float(s.op).then_some(sew),
     };
     let rule = match s.op.shape() {
+        Shape::Same if matches!(s.op, VOp::Clmul | VOp::Clmulh) && sew != 3 => return None,
         Shape::Same => base,
         Shape::Wide => Rule { vd: sew + 1, ..base },
         Shape::WideWide => Rule { vd: sew + 1, vs2: Some(sew + 1), ..base },
@@ -115,11 +140,13 @@ fn other(c: Config, s: Step, base: Rule) -> Option<Rule> {
     let sew = c.sew as i8;
     let masks = Rule { vd: MASK, vs2: Some(MASK), vs1: base.vs1.map(|_| MASK), ..base };
     // One element in vd and vs1, which need no alignment.
-    let reduction = Rule { vd: MASK, vs1: None, scalar: true, from_start: true, ..base };
+    let reduction =
+        Rule { vd: MASK, vs1: None, first: Some(sew), scalar: true, from_start: true, ..base };
+    let wide = Rule { first: Some(sew + 1), ..reduction };
     Some(match s.op {
         Redsum | Redand | Redor | Redxor | Redminu | Redmin | Redmaxu | Redmax => reduction,
         Fredusum | Fredosum | Fredmin | Fredmax => reduction,
-        Wredsumu | Wredsum | Fwredusum | Fwredosum if sew < 3 => reduction,
+        Wredsumu | Wredsum | Fwredusum | Fwredosum if sew < 3 => wide,
         Wredsumu | Wredsum | Fwredusum | Fwredosum => return None,
         Mandn | Mand | Mor | Mxor | Morn | Mnand | Mnor | Mxnor => masks,
         Mcpop | Mfirst => Rule { scalar: true, from_start: true, ..masks },
@@ -135,6 +162,12 @@ fn other(c: Config, s: Step, base: Rule) -> Option<Rule> {
         MvSx | FmvSf => Rule { vd: MASK, vs2: None, vs1: None, scalar: true, ..base },
         _ => return crypto(c, s, base),
     })
+}
+
+/// Whether the result is also an operand, and wider than the others.
+fn accumulates(op: VOp) -> bool {
+    use VOp::*;
+    matches!(op, Wmaccu | Wmacc | Wmaccsu | Wmaccus | Fwmacc | Fwnmacc | Fwmsac | Fwnmsac)
 }
 
 /// Operations on groups of four elements, of 32 bits but for SHA-512.
@@ -154,10 +187,7 @@ fn crypto(c: Config, s: Step, base: Rule) -> Option<Rule> {
             }
             Rule { vs2: None, vs1: None, ..base }
         }
-        Sha2ms | Sha2ch | Sha2cl | Sm3me => {
-            let apart = s.op != Sm3me;
-            Rule { apart, ..base }
-        }
+        Sha2ms | Sha2ch | Sha2cl | Sm3me => Rule { apart: true, ..base },
         Sm3c => Rule { vs1: None, apart: true, ..base },
         _ => base,
     })

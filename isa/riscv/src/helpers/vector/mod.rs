@@ -35,10 +35,6 @@ impl Vectors<'_> {
         let (at, shift) = place(reg, eew, i);
         (self.v[at] >> shift) as u64 & mask(eew)
     }
-    /// The same, sign-extended.
-    pub(crate) fn get_signed(&self, reg: u8, eew: u8, i: u64) -> i64 {
-        extend(self.get(reg, eew, i), eew)
-    }
     /// Writes an element.
     pub(crate) fn set(&mut self, reg: u8, eew: u8, i: u64, v: u64) {
         let (at, shift) = place(reg, eew, i);
@@ -196,7 +192,7 @@ vops! {
 /// In a result: the instruction is illegal.
 pub(crate) const ILLEGAL: u64 = 1 << 63;
 
-/// Executes a [`Step`] with a scalar. The result is [`ILLEGAL`], or an integer
+/// Executes a [`Step`] that is [`legal`] with a scalar. The result is [`ILLEGAL`], or an integer
 /// result, or raised floating-point flags as the `fpstat` op numbers them.
 pub(crate) const VECTOR: Helper = Helper { name: "rv_vector", func: vector, writes_state: true };
 
@@ -207,10 +203,10 @@ extern "C" fn vector(state: *mut u8, step: u64, scalar: u64, _: u64) -> u64 {
 
 fn execute(u: &mut Vectors<'_>, s: Step, scalar: u64) -> u64 {
     let Some(c) = Config::of_vtype(*u.vtype) else { return ILLEGAL };
-    if !legal(c, s, *u.vstart != 0, u.frm) {
-        return ILLEGAL;
-    }
     let result = s.op.run(u, c, s, scalar);
+    if result == ILLEGAL {
+        return result;
+    }
     *u.vstart = 0;
     u.settle();
     result

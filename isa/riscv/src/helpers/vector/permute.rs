@@ -8,7 +8,9 @@ pub(super) fn run(u: &mut Vectors<'_>, c: Config, s: Step, scalar: u64) -> u64 {
     use VOp::*;
     match s.op {
         Mandn | Mand | Mor | Mxor | Morn | Mnand | Mnor | Mxnor => masks(u, s),
-        Mcpop => return (0..*u.vl).filter(|&i| u.active(s.vm, i) && u.bit(s.vs2, i)).count() as u64,
+        Mcpop => {
+            return (0..*u.vl).filter(|&i| u.active(s.vm, i) && u.bit(s.vs2, i)).count() as u64;
+        }
         Mfirst => {
             let first = (0..*u.vl).find(|&i| u.active(s.vm, i) && u.bit(s.vs2, i));
             // All ones fit: the result of a count is never negative.
@@ -26,9 +28,7 @@ pub(super) fn run(u: &mut Vectors<'_>, c: Config, s: Step, scalar: u64) -> u64 {
         }
         Id => elements(u, c, s, |_, i| Some(i)),
         Slideup => {
-            elements(u, c, s, |u, i| {
-                i.checked_sub(scalar).map(|from| u.get(s.vs2, c.sew, from))
-            });
+            elements(u, c, s, |u, i| i.checked_sub(scalar).map(|from| u.get(s.vs2, c.sew, from)));
         }
         Slidedown => {
             elements(u, c, s, |u, i| Some(up_to_end(u, c, s.vs2, i.saturating_add(scalar))));

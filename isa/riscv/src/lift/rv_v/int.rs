@@ -3,7 +3,7 @@
 
 use remu_ir::{Lane, Val};
 
-use super::{From1, Parts, by_helper, checked, equal, helped, lane, reg, rows, write};
+use super::{From1, Parts, by_helper, checked, equal, helped, lane, masked, reg, rows, write};
 use crate::helpers::vector::VOp;
 use crate::lift::Lift;
 
@@ -25,12 +25,7 @@ impl Elements {
 }
 
 /// An operation on elements of one width, by IR ops.
-pub(in crate::lift) fn same(
-    l: &Lift<'_>,
-    op: VOp,
-    p: Parts,
-    f: fn(&Lift<'_>, &Elements) -> Val,
-) {
+pub(in crate::lift) fn same(l: &Lift<'_>, op: VOp, p: Parts, f: fn(&Lift<'_>, &Elements) -> Val) {
     let Some(u) = checked(l, op, p) else { return };
     let x = match p.from {
         From1::X(x) => x,
@@ -53,6 +48,28 @@ pub(in crate::lift) fn same(
         };
         let e = Elements { eew, a: reg(l, p.vs2 + k), b, d: reg(l, p.vd + k), known };
         write(l, u, k, eew, p, f(l, &e));
+    }
+}
+
+/// The mask chooses between the operands.
+fn merge(l: &Lift<'_>, op: VOp, p: Parts) {
+    let Some(u) = checked(l, op, p) else { return };
+    if !u.inline() {
+        by_helper(l, u, op, p);
+        return;
+    }
+    let eew = u.c.sew;
+    let scalar = match p.from {
+        From1::X(x) => l.vdup(x, lane(eew)),
+        _ => l.vconst(0),
+    };
+    for k in 0..1 << u.c.lmul.max(0) {
+        let b = match p.from {
+            From1::V(n) => reg(l, n + k),
+            _ => scalar,
+        };
+        let chosen = l.vbitsel(masked(l, k, eew), b, reg(l, p.vs2 + k));
+        write(l, u, k, eew, Parts { vm: true, ..p }, chosen);
     }
 }
 
@@ -207,7 +224,7 @@ rows! {
     helped(Wmacc): vwmacc_vv(Vv) vwmacc_vx(Vx);
     helped(Wmaccsu): vwmaccsu_vv(Vv) vwmaccsu_vx(Vx);
     helped(Wmaccus): vwmaccus_vx(Vx);
-    helped(Merge): vmerge_vvm(Vv) vmerge_vxm(Vx) vmerge_vim(Vi);
+    merge(Merge): vmerge_vvm(Vv) vmerge_vxm(Vx) vmerge_vim(Vi);
     same(Mv, second): vmv_v_v(Vv) vmv_v_x(Vx) vmv_v_i(Vi);
     helped(Saddu): vsaddu_vv(Vv) vsaddu_vx(Vx) vsaddu_vi(Vi);
     helped(Sadd): vsadd_vv(Vv) vsadd_vx(Vx) vsadd_vi(Vi);

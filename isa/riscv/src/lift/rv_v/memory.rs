@@ -119,7 +119,10 @@ fn element(l: &Lift<'_>, reg: u8, eew: u8, i: Val) -> Val {
 fn fits(a: &Access) -> bool {
     let end = a.vd + a.fields * a.regs;
     let total = a.fields * a.regs;
-    a.vd & (a.regs - 1) == 0 && total <= 8 && end <= 32 && (a.vm || a.dir == Dir::Store || a.vd != 0)
+    a.vd & (a.regs - 1) == 0
+        && total <= 8
+        && end <= 32
+        && (a.vm || a.dir == Dir::Store || a.vd != 0)
 }
 
 fn unit_stride(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
@@ -184,8 +187,18 @@ fn indexed(l: &Lift<'_>, dir: Dir, a: args::Vindex) {
     let regs = 1 << u.c.lmul.max(0);
     let access = Access { dir, vd: a.vd, base: a.rs1, vm, fields, regs, eew: u.c.sew };
     let legal = fits(&access)
+        // The mask is no index.
+        && (vm || a.vs2 != 0)
         && a.vs2 & (index_regs - 1) == 0
-        && (dir == Dir::Store || index_may_overlap(u, &access, a.vs2, index, index_regs));
+        && match dir {
+            Dir::Load => index_may_overlap(u, &access, a.vs2, index, index_regs),
+            // Operands of one width, and the mask has its own.
+            Dir::Store => {
+                let end = a.vd + fields * regs;
+                let overlap = a.vd < a.vs2 + index_regs && a.vs2 < end;
+                (vm || a.vd != 0) && (!overlap || index == u.c.sew)
+            }
+        };
     if !legal {
         return l.illegal();
     }
@@ -207,17 +220,14 @@ fn index_may_overlap(u: Vu, a: &Access, vs2: u8, eew: u8, regs: u8) -> bool {
         // A narrower result: at the index's lowest registers.
         core::cmp::Ordering::Less => a.vd == vs2,
         // A wider one: the index at its highest.
-        core::cmp::Ordering::Greater => {
-            u.c.emul(eew).is_some_and(|n| n >= 0) && index_end == end
-        }
+        core::cmp::Ordering::Greater => u.c.emul(eew).is_some_and(|n| n >= 0) && index_end == end,
     }
 }
 
 /// `vlm.v`, `vsm.v`: the bytes of a mask of `vl` bits.
 fn mask(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
     let Some(u) = unit(l) else { return };
-    let access =
-        Access { dir, vd: a.vd, base: a.rs1, vm: true, fields: 1, regs: 1, eew: 0 };
+    let access = Access { dir, vd: a.vd, base: a.rs1, vm: true, fields: 1, regs: 1, eew: 0 };
     let vl = l.get(slots::vl(0));
     let bytes = l.shr_imm(l.add_imm(vl, 7), 3);
     if u.full() {
