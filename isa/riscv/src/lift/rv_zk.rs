@@ -126,16 +126,19 @@ mixes! {
 
 // ---- Zksed
 
-/// One byte of rs2 through the S-box, spread by shifts, into rs1.
-fn sm4(l: &Lift<'_>, a: args::Rbs, spread: impl Fn(Val) -> Val) {
+/// One byte of rs2 through the S-box, spread by shifts of some of its bits,
+/// into rs1.
+fn sm4(l: &Lift<'_>, a: args::Rbs, spread: &[(u32, u32)]) {
     let byte = l.extract(l.x(a.rs2), (8 * a.bs, 8));
     let s = l.trunc(l.helper(crate::helpers::SM4_SUB, &[byte]));
-    let turned = l.rotl(spread(s), l.c32(8 * u32::from(a.bs)));
+    let parts = spread.iter().map(|&(mask, n)| l.shl_imm(l.and(s, l.c32(mask)), n));
+    let y = parts.fold(s, |y, part| l.xor(y, part));
+    let turned = l.rotl(y, l.c32(8 * u32::from(a.bs)));
     l.set_w(a.rd, l.xor(turned, l.w(a.rs1)));
 }
 pub fn sm4ed(l: &Lift<'_>, a: args::Rbs) {
-    sm4(l, a, |s| mix(l, s, &[Left(0), Left(2), Left(10), Left(18), Left(24)]));
+    sm4(l, a, &[(0xff, 8), (0xff, 2), (0xff, 18), (0x3f, 26), (0xc0, 10)]);
 }
 pub fn sm4ks(l: &Lift<'_>, a: args::Rbs) {
-    sm4(l, a, |s| mix(l, s, &[Left(0), Left(13), Left(23)]));
+    sm4(l, a, &[(0x07, 29), (0xfe, 7), (0x01, 23), (0xf8, 13)]);
 }

@@ -194,8 +194,7 @@ fn indexed(l: &Lift<'_>, dir: Dir, a: args::Vindex) {
             Dir::Load => index_may_overlap(u, &access, a.vs2, index, index_regs),
             // Operands of one width, and the mask has its own.
             Dir::Store => {
-                let end = a.vd + fields * regs;
-                let overlap = a.vd < a.vs2 + index_regs && a.vs2 < end;
+                let overlap = a.vd < a.vs2 + index_regs && a.vs2 < a.vd + regs;
                 (vm || a.vd != 0) && (!overlap || index == u.c.sew)
             }
         };
