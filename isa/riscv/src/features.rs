@@ -104,6 +104,10 @@ features! {
     ZKSED = "zksed";
     /// SM3.
     ZKSH = "zksh";
+    /// Timing of the scalar instructions it lists does not depend on data, as far as the host's does not.
+    ZKT = "zkt";
+    /// The same of vector instructions.
+    ZVKT = "zvkt";
     /// Vectors of 128 bits with elements of up to 64.
     V = "v";
     /// Vector half precision, conversion only.
@@ -144,10 +148,10 @@ const fn set(list: &[Feature]) -> Features {
 pub const RV64GC: Features = set(&[M, A, F, D, C]);
 /// The user-mode profile of 2022, mandatory part.
 pub const RVA22U64: Features =
-    RV64GC.union(set(&[ZBA, ZBB, ZBS, ZFHMIN, ZICBOM, ZICBOP, ZICBOZ, ZIHINTPAUSE]));
+    RV64GC.union(set(&[ZBA, ZBB, ZBS, ZFHMIN, ZICBOM, ZICBOP, ZICBOZ, ZIHINTPAUSE, ZKT]));
 /// The user-mode profile of 2023, mandatory part.
 pub const RVA23U64: Features =
-    RVA22U64.union(set(&[ZICOND, ZFA, ZCB, ZAWRS, ZIHINTNTL, V, ZVFHMIN, ZVBB, ZVKB]));
+    RVA22U64.union(set(&[ZICOND, ZFA, ZCB, ZAWRS, ZIHINTNTL, V, ZVFHMIN, ZVBB, ZVKB, ZVKT]));
 /// Cryptography by scalar and vector instructions.
 const CRYPTO: Features = set(&[
     ZBKB, ZBKC, ZBKX, ZKND, ZKNE, ZKNH, ZKSED, ZKSH, ZVBC, ZVKG, ZVKNED, ZVKNHA, ZVKNHB, ZVKSED,
@@ -173,13 +177,32 @@ pub const CPUS: &[Cpu] = &[
     Cpu {
         name: "rv64",
         about: "RV64GC with the extensions QEMU's generic processor has",
-        features: RVA23U64.union(set(&[ZBC])).without(ZCB).without(ZICOND).without(ZIHINTNTL),
+        features: RVA22U64.union(set(&[ZBC, ZFA, ZAWRS])).without(ZKT),
     },
     Cpu { name: "rva22u64", about: "profile RVA22U64", features: RVA22U64 },
-    Cpu { name: "rva23u64", about: "profile RVA23U64 without V", features: RVA23U64 },
+    Cpu { name: "rva23u64", about: "profile RVA23U64", features: RVA23U64 },
 ];
 
-/// Features of `NAME[,extension=on|off]*` (`true` and `false` too).
+/// Names for several extensions.
+const GROUPS: &[(&str, &[Feature])] = &[
+    ("zkn", &[ZBKB, ZBKC, ZBKX, ZKND, ZKNE, ZKNH]),
+    ("zks", &[ZBKB, ZBKC, ZBKX, ZKSED, ZKSH]),
+    ("zk", &[ZBKB, ZBKC, ZBKX, ZKND, ZKNE, ZKNH, ZKT]),
+    ("zvkn", &[ZVKNED, ZVKNHB, ZVKB, ZVKT]),
+    ("zvknc", &[ZVKNED, ZVKNHB, ZVKB, ZVKT, ZVBC]),
+    ("zvkng", &[ZVKNED, ZVKNHB, ZVKB, ZVKT, ZVKG]),
+    ("zvks", &[ZVKSED, ZVKSH, ZVKB, ZVKT]),
+    ("zvksc", &[ZVKSED, ZVKSH, ZVKB, ZVKT, ZVBC]),
+    ("zvksg", &[ZVKSED, ZVKSH, ZVKB, ZVKT, ZVKG]),
+];
+
+/// Extensions that need V.
+const VECTOR: &[Feature] = &[
+    ZVFHMIN, ZVFH, ZVBB, ZVKB, ZVBC, ZVKG, ZVKNED, ZVKNHA, ZVKNHB, ZVKSED, ZVKSH, ZVKT,
+];
+
+/// Features of `NAME[,extension=on|off]*` (`true` and `false` too). Without `v`
+/// there are no other vector extensions; `vlen` and `elen` take what there is.
 ///
 /// # Errors
 /// A sentence naming the model or extension that does not exist.
@@ -193,16 +216,25 @@ pub fn parse(model: &str) -> Result<Features, String> {
         .ok_or_else(|| format!("no processor model '{name}'"))?;
     for part in parts {
         let (extension, on) = part.split_once('=').unwrap_or((part, "on"));
-        let feature = ALL
-            .iter()
-            .find(|(n, _)| *n == extension)
-            .map(|(_, f)| *f)
-            .ok_or_else(|| format!("no extension '{extension}'"))?;
-        features = match on {
-            "on" | "true" => features.with(feature),
-            "off" | "false" => features.without(feature),
-            _ => return Err(format!("'{part}' is neither on nor off")),
-        };
+        match (extension, on) {
+            ("vlen", "128") | ("elen", "64") => continue,
+            ("vlen", _) => return Err(format!("'{part}': vector registers have 128 bits")),
+            ("elen", _) => return Err(format!("'{part}': vector elements have up to 64 bits")),
+            _ => {}
+        }
+        let one = ALL.iter().find(|(n, _)| *n == extension).map(|(_, f)| core::slice::from_ref(f));
+        let several = GROUPS.iter().find(|(n, _)| *n == extension).map(|(_, list)| *list);
+        let list = one.or(several).ok_or_else(|| format!("no extension '{extension}'"))?;
+        for &feature in list {
+            features = match on {
+                "on" | "true" => features.with(feature),
+                "off" | "false" => features.without(feature),
+                _ => return Err(format!("'{part}' is neither on nor off")),
+            };
+        }
+    }
+    if !features.has(V) {
+        features = VECTOR.iter().fold(features, |all, f| all.without(*f));
     }
     Ok(features)
 }
