@@ -24,6 +24,11 @@ impl Features {
     pub const fn without(self, feature: Feature) -> Features {
         Features(self.0 & !(1 << feature.0))
     }
+    /// The set without vectors.
+    #[must_use]
+    pub fn without_vectors(self) -> Features {
+        VECTOR.iter().fold(self.without(V), |all, f| all.without(*f))
+    }
     /// Both sets.
     #[must_use]
     pub const fn union(self, other: Features) -> Features {
@@ -132,6 +137,18 @@ features! {
     ZVKSED = "zvksed";
     /// Vector SM3.
     ZVKSH = "zvksh";
+    /// Supervisor mode, and machine mode.
+    S = "s";
+    /// Timer of supervisor mode.
+    SSTC = "sstc";
+    /// Accessed and dirty bits are set by hardware.
+    SVADU = "svadu";
+    /// Invalidation of address translations in steps.
+    SVINVAL = "svinval";
+    /// Ranges of pages that are one translation.
+    SVNAPOT = "svnapot";
+    /// Memory types in page tables.
+    SVPBMT = "svpbmt";
 }
 
 const fn set(list: &[Feature]) -> Features {
@@ -159,6 +176,9 @@ const CRYPTO: Features = set(&[
 ]);
 /// Everything that is implemented.
 pub const MAX: Features = RVA23U64.union(set(&[ZBC, ZFH, ZACAS, ZABHA, ZVFH])).union(CRYPTO);
+
+/// What every model has besides in a machine.
+pub const MACHINE: Features = set(&[S, SSTC, SVADU, SVINVAL, SVNAPOT, SVPBMT]);
 
 /// A processor model by the name that `-cpu` takes.
 #[derive(Clone, Copy, Debug)]
@@ -197,9 +217,8 @@ const GROUPS: &[(&str, &[Feature])] = &[
 ];
 
 /// Extensions that need V.
-const VECTOR: &[Feature] = &[
-    ZVFHMIN, ZVFH, ZVBB, ZVKB, ZVBC, ZVKG, ZVKNED, ZVKNHA, ZVKNHB, ZVKSED, ZVKSH, ZVKT,
-];
+const VECTOR: &[Feature] =
+    &[ZVFHMIN, ZVFH, ZVBB, ZVKB, ZVBC, ZVKG, ZVKNED, ZVKNHA, ZVKNHB, ZVKSED, ZVKSH, ZVKT];
 
 /// Features of `NAME[,extension=on|off]*` (`true` and `false` too). Without `v`
 /// there are no other vector extensions; `vlen` and `elen` take what there is.
@@ -207,12 +226,20 @@ const VECTOR: &[Feature] = &[
 /// # Errors
 /// A sentence naming the model or extension that does not exist.
 pub fn parse(model: &str) -> Result<Features, String> {
+    parse_with(model, Features::default())
+}
+
+/// The same for a model that has `more` besides.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(model: &str, more: Features) -> Result<Features, String> {
     let mut parts = model.split(',');
     let name = parts.next().unwrap_or_default();
     let mut features = CPUS
         .iter()
         .find(|c| c.name == name)
-        .map(|c| c.features)
+        .map(|c| c.features.union(more))
         .ok_or_else(|| format!("no processor model '{name}'"))?;
     for part in parts {
         let (extension, on) = part.split_once('=').unwrap_or((part, "on"));
@@ -233,8 +260,5 @@ pub fn parse(model: &str) -> Result<Features, String> {
             };
         }
     }
-    if !features.has(V) {
-        features = VECTOR.iter().fold(features, |all, f| all.without(*f));
-    }
-    Ok(features)
+    Ok(if features.has(V) { features } else { features.without_vectors() })
 }

@@ -1,8 +1,10 @@
 //! The [`Isa`] of riscv64 and its registry row.
 
-use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Scan, StateDesc};
+use remu_ir::{ExitKind, Slot, Type};
+use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Processor, Scan, StateDesc};
 
 use crate::features::{self, CPUS, Features};
+use crate::system::{self, MachineKey, is_emulated};
 use crate::vector::Unit;
 use crate::{decode, fmt, state};
 
@@ -10,12 +12,23 @@ use crate::{decode, fmt, state};
 #[derive(Clone, Copy, Debug)]
 pub struct Riscv64 {
     features: Features,
+    /// A machine is run, not a program.
+    machine: bool,
 }
 
 impl Riscv64 {
     /// A hart with these extensions.
     pub fn new(features: Features) -> Riscv64 {
-        Riscv64 { features }
+        Riscv64 { features, machine: false }
+    }
+    /// The same in a machine.
+    /// The privileged state of vectors is not there yet.
+    pub fn in_machine(features: Features) -> Riscv64 {
+        Riscv64 { features: features.without_vectors(), machine: true }
+    }
+    /// Whether translated code leaves the instruction to [`crate::system`].
+    fn is_emulated(word: u32, key: Key) -> bool {
+        MachineKey::of_key(key).is_some_and(|key| is_emulated(word, key))
     }
     /// The extensions.
     pub fn extensions(&self) -> Features {
@@ -59,7 +72,15 @@ impl Mode {
 }
 
 /// Bits of a lift key, or of a guess, below the vector unit's number.
-const UNIT_AT: u32 = 2;
+const UNIT_AT: u32 = 8;
+
+/// Number where there is no vector unit.
+const NO_UNIT: u32 = 62;
+
+/// Whether there is a vector unit: in a machine there is none.
+pub(crate) fn has_unit(key: Key) -> bool {
+    MachineKey::of_key(key).is_none() && unit_of(key.0) != NO_UNIT
+}
 
 /// Number of the vector unit that a lift key, or a guess, stands for.
 pub(crate) fn unit_of(key: u32) -> u32 {
@@ -98,13 +119,16 @@ fn always_goes_on(word: u32) -> bool {
 
 impl Isa for Riscv64 {
     fn state(&self) -> &'static StateDesc {
-        &state::STATE
+        if self.machine { &system::STATE } else { &state::STATE }
     }
     fn insn_align(&self) -> u8 {
         1
     }
-    fn scan(&self, code: &[u8], pc: u64, _: Key) -> Option<Scan> {
+    fn scan(&self, code: &[u8], pc: u64, key: Key) -> Option<Scan> {
         let (word, len) = fetch(code)?;
+        if self.machine && Self::is_emulated(word, key) {
+            return Some(Scan { len, flow: Flow::Exit, target: 0 });
+        }
         if always_goes_on(word) {
             return Some(Scan { len, flow: Flow::Next, target: 0 });
         }
@@ -127,7 +151,14 @@ impl Isa for Riscv64 {
         }
     }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
-        match fetch(code).and_then(|(word, _)| decode::decode(word, &self.features)) {
+        let Some((word, _)) = fetch(code) else { return l.illegal() };
+        if self.machine && Self::is_emulated(word, l.key()) {
+            const INFO: usize = core::mem::offset_of!(remu_isa::Header, exit_info);
+            let info = Slot { offset: INFO as u16, ty: Type::I64 };
+            l.set(info, l.c64(word.into()));
+            return l.exit(ExitKind::Special, l.pc());
+        }
+        match decode::decode(word, &self.features) {
             Some(insn) => decode::lift(l, &insn),
             None => l.illegal(),
         }
@@ -153,14 +184,34 @@ impl Isa for Riscv64 {
         features::ALL.iter().filter(|(_, f)| self.features.has(*f)).map(|(name, _)| *name).collect()
     }
     fn key(&self, state: &[u8]) -> Key {
-        let unit = state::vguess_of(state) & 63;
-        Key(Mode::of_frm(state::frm_of(state)) as u32 | unit << UNIT_AT)
+        let mode = Mode::of_frm(state::frm_of(state)) as u32;
+        if self.machine {
+            return Key(mode | MachineKey::of_state(state).bits());
+        }
+        let vectors = self.features.has(features::V);
+        let unit = if vectors { state::vguess_of(state) & 63 } else { NO_UNIT };
+        Key(mode | unit << UNIT_AT)
+    }
+    fn tlb(&self, key: Key) -> u8 {
+        MachineKey::of_key(key).map_or(0, |k| k.tlb)
     }
 }
 
 fn make(model: &str) -> Result<Box<dyn Isa>, String> {
     let model = if model.is_empty() { CPUS[0].name } else { model };
     Ok(Box::new(Riscv64::new(features::parse(model)?)))
+}
+
+fn make_machine(model: &str) -> Result<Processor, String> {
+    let model = if model.is_empty() { CPUS[0].name } else { model };
+    let features = features::parse_with(model, features::MACHINE)?;
+    let isa = Riscv64::in_machine(features);
+    // What has no letter or is not an extension's name is left out.
+    let mut extensions = vec!["i".to_owned()];
+    extensions.extend(isa.features().into_iter().filter(|n| *n != "s").map(str::to_owned));
+    extensions.extend(["zicsr", "zifencei", "zicntr"].map(str::to_owned));
+    let system = Box::new(system::Privileged::new(features));
+    Ok(Processor { isa: Box::new(isa), system, extensions, mmu: "sv57".to_owned() })
 }
 
 static MODELS: [Model; CPUS.len()] = {
@@ -174,8 +225,15 @@ static MODELS: [Model; CPUS.len()] = {
 };
 
 /// Registry row.
-pub static GUEST: Guest =
-    Guest { name: "riscv64", elf_machine: 243, elf64: true, little: true, models: &MODELS, make };
+pub static GUEST: Guest = Guest {
+    name: "riscv64",
+    elf_machine: 243,
+    elf64: true,
+    little: true,
+    models: &MODELS,
+    make,
+    make_machine: Some(make_machine),
+};
 
 #[cfg(test)]
 mod tests {

@@ -494,7 +494,7 @@ impl Compiler<'_> {
         let r = d - X;
         let (mut src, mut wide) = (s, from == Type::I64);
         if i.op == Op::fscalb_u {
-            self.a.op(W::D, 0x8b, RAX, Rm::R(s), false);
+            self.a.mov_rm(W::D, RAX, Rm::R(s));
             (src, wide) = (RAX, true);
         }
         let scale = if i.ty == Type::F64 { (1023 - n) << 52 } else { (127 - n) << 23 };
@@ -600,7 +600,7 @@ impl Compiler<'_> {
                 self.a.jcc(cc::S, label);
                 self.cold.push(Cold::Eval { label, back, inst: *i, operands: [s, 0, 0], to: d });
             } else {
-                self.a.op(W::D, 0x8b, RAX, Rm::R(s), false);
+                self.a.mov_rm(W::D, RAX, Rm::R(s));
                 src = RAX;
                 wide = true;
             }
