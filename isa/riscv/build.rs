@@ -1,8 +1,10 @@
 //! Generates the decoder from the tables.
 
 fn main() {
-    let tables =
-        ["rv_i", "rv_m", "rv_a", "rv_f", "rv_d", "rv_zfh", "rv_zfa", "rv_zb", "rv_zicbo", "rv_c"];
+    let tables = [
+        "rv_i", "rv_m", "rv_a", "rv_f", "rv_d", "rv_zfh", "rv_zfa", "rv_zb", "rv_zicbo", "rv_priv",
+        "rv_c",
+    ];
     let mut builder = remu_decodegen::Builder::new();
     for table in tables {
         builder = builder.file(format!("{table}.decode"));

@@ -79,6 +79,8 @@ pub(crate) struct State {
     fault_signal: AtomicI32,
     fault_code: AtomicI32,
     fault_address: AtomicU64,
+    /// Program counter and address of the last signal that looked like a fault of the runner itself.
+    odd: [AtomicU64; 2],
     /// What the thread shares with its tracer.
     pub(crate) trace: Block,
 }
@@ -225,6 +227,13 @@ impl State {
         done
     }
 
+    /// Notes a signal that looks like a fault of the runner; true when the last one was the same.
+    fn is_repeated(&self, pc: u64, addr: u64) -> bool {
+        let last =
+            [self.odd[0].swap(pc, Ordering::AcqRel), self.odd[1].swap(addr, Ordering::AcqRel)];
+        last == [pc, addr]
+    }
+
     /// True when translated code has just faulted.
     pub(crate) fn has_fault(&self) -> bool {
         self.fault_signal.load(Ordering::Acquire) != 0
@@ -295,7 +304,13 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         }
         match fault_fixup(*pc(regs) as usize) {
             Some(to) => *pc(regs) = to as i64,
-            // A fault of the runner itself: it dies of it when the instruction runs again.
+            // What the kernel sends by a signal that the guest chose (F_SETSIG, the exit signal of
+            // clone) looks like a fault. A fault of the runner itself is the same again at once.
+            None if state.is_some_and(|s| !s.is_repeated(*pc(regs) as u64, addr)) => {
+                if let Some((n, s)) = fault.zip(state) {
+                    s.note(&s.sent[n], signal, info);
+                }
+            }
             None => {
                 say_broken(signal, *pc(regs) as u64, addr);
                 reset(signal);

@@ -141,9 +141,14 @@ impl Task {
             if limited {
                 return Errno::EACCES;
             }
+            let (dirfd, path, flags) = match self.by_name(dirfd, path, flags) {
+                Ok(place) => place,
+                Err(e) => return e,
+            };
             return self.replace(dirfd, path, argv, envp, flags);
         };
         let guest_argv = argv.clone();
+        let shown = shown_name(dirfd, &path);
         let found = open_program(&config.sysroot, dirfd, &path, flags).and_then(|file| {
             resolve_program(&config.sysroot, file, shown_name(dirfd, &path), argv)
         });
@@ -154,6 +159,10 @@ impl Task {
             }
             Err(e) => return e,
         };
+        if found.path != shown && shown != path && raw::is_cloexec(dirfd) {
+            // An interpreter could not open its script: the descriptor is closed by then.
+            return Errno::ENOENT;
+        }
         let own = FileKind::Elf {
             machine: config.guest.elf_machine,
             is64: config.guest.elf64,
@@ -174,6 +183,24 @@ impl Task {
         let result = self.replace(fd, CString::default(), found.argv, envp, EMPTY_PATH);
         raw::close(fd);
         result
+    }
+
+    /// A program given by a descriptor that closes on execve, by a name that the kernel's binfmt_misc
+    /// can open for the runner; anything else as it is.
+    fn by_name(&self, dirfd: i32, path: CString, flags: u64) -> SysResult<(i32, CString, u64)> {
+        if !path.is_empty() || flags as i32 & libc::AT_EMPTY_PATH == 0 || !raw::is_cloexec(dirfd) {
+            return Ok((dirfd, path, flags));
+        }
+        let mut start = [0; PREFIX];
+        if let Ok(file) = open_program(&Sysroot::default(), dirfd, &path, flags)
+            && let Ok(have) = read_some(&file, &mut start, 0)
+            && matches!(FileKind::of(&start[..have]), FileKind::Script { .. })
+        {
+            // Its interpreter could not open it.
+            return Err(Errno::ENOENT);
+        }
+        let name = CString::new(format!("/proc/self/fd/{dirfd}")).map_err(|_| Errno::ENOENT)?;
+        Ok((libc::AT_FDCWD, name, flags & !EMPTY_PATH))
     }
 
     /// A program that may be executed and not read: binfmt_misc, where it knows the program, opens it

@@ -271,6 +271,12 @@ pub(super) fn set_cloexec(fd: i32, on: bool) {
     let _ = call(libc::SYS_fcntl, [fd as u64, libc::F_SETFD as u64, flag as u64, 0, 0, 0]);
 }
 
+/// True when a descriptor closes on execve.
+pub(super) fn is_cloexec(fd: i32) -> bool {
+    let flags = call(libc::SYS_fcntl, [fd as u64, libc::F_GETFD as u64, 0, 0, 0, 0]);
+    flags.is_ok_and(|f| f as i32 & libc::FD_CLOEXEC != 0)
+}
+
 /// A word a starting thread and its creator wait on.
 #[derive(Debug, Default)]
 pub(super) struct Handshake(AtomicI32);

@@ -95,8 +95,8 @@ impl Process for Task {
     }
 
     fn flush_icache(&mut self, start: u64, end: u64) {
-        // The kernel looks at neither address.
-        let (start, end) = if start <= end { (start, end) } else { (0, u64::MAX) };
+        // The kernel looks at neither address and drops everything.
+        let (start, end) = if start < end { (start, end) } else { (0, u64::MAX) };
         self.shared.engine.code_changed(start, end);
     }
 

@@ -167,6 +167,42 @@ fn limits_and_landlock_hold_over_execve() {
 }
 
 #[test]
+fn every_kind_of_file_is_executed_as_the_kernel_does() {
+    check("exec", &[]);
+}
+
+/// A runner that gains rights looks at no variable (product of `AT_SECURE`), and its program knows.
+#[test]
+fn a_runner_with_rights_of_its_own_ignores_the_environment() {
+    use std::os::unix::fs::PermissionsExt;
+    for (guest, compiler, runner) in GUESTS {
+        let Some(program) = build(guest, compiler, "secure") else { continue };
+        let copy = program.with_extension("runner");
+        std::fs::copy(runner, &copy).unwrap();
+        let run = || {
+            let mut run = Command::new(&copy);
+            run.envs([("REMU_STRACE", "1"), ("REMU_LOG", "in_asm"), ("REMU_STATS", "1")]);
+            let out = run.arg(&program).output().unwrap();
+            (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+        };
+        let (out, err) = run();
+        assert!(out == "secure 0\n" && err.contains("exit_group"), "{guest}: {out}{err}");
+        // A group that is not the caller's: only root may give one away.
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+        if std::os::unix::fs::chown(&copy, None, Some(65534)).is_ok() {
+            std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o2755)).unwrap();
+            let (out, err) = run();
+            assert_eq!((out.as_str(), err.as_str()), ("secure 1\n", ""), "{guest}");
+        } else {
+            assert!(std::env::var_os("CI").is_none(), "needs root");
+            eprintln!("skipped: needs root");
+        }
+        std::fs::remove_file(&copy).unwrap();
+        std::fs::remove_file(&program).unwrap();
+    }
+}
+
+#[test]
 fn the_vdso_is_found_and_answers() {
     check("vdso", &[]);
 }

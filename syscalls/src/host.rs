@@ -105,6 +105,12 @@ pub(crate) fn clock_gettime(clock: i32) -> SysResult<[i64; 2]> {
     }
 }
 
+/// The processor that the thread runs on, as the host's C library knows it.
+pub(crate) fn cpu() -> Option<u32> {
+    // SAFETY: no arguments.
+    u32::try_from(unsafe { libc::sched_getcpu() }).ok()
+}
+
 /// The six 65-byte fields of the host's `struct utsname`.
 pub(crate) fn uname() -> SysResult<[u8; 390]> {
     let mut buf = [0; 390];

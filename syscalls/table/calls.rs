@@ -290,8 +290,8 @@ syscalls! {
     personality (persona: Hex) -> Int = forward;
     ptrace (request: PtraceReq, pid: Pid, addr: Addr, data: Addr) -> Int = handler(trace::ptrace), note("of programs under the same runner; of others stops and memory only");
     seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("binds the guest, not the runner; notifications have no program counter");
-    rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("restartable sequences; C libraries fall back");
-    rseq_slice_yield () -> Int = enosys("restartable sequences; C libraries fall back");
+    rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("only the kernel can end a sequence when the thread is preempted, and it does not see the guest's program counter; C libraries fall back");
+    rseq_slice_yield () -> Int = enosys("no restartable sequences");
 
     // ---- identity ----
     getuid () -> Int = forward;
@@ -333,7 +333,7 @@ syscalls! {
     setpriority (which: Prio, who: Pid, prio: Int) -> Zero = forward;
     ioprio_get (which: Int, who: Pid) -> Int = forward;
     ioprio_set (which: Int, who: Pid, prio: Int) -> Zero = forward;
-    getcpu (cpu: Out<Uint>, node: Out<Uint>, cache: Addr) -> Zero = forward;
+    getcpu (cpu: Out<Uint>, node: Out<Uint>, cache: Addr) -> Zero = handler(system::getcpu);
     getrusage (who: RusageWho, usage: Out<Rusage>) -> Zero = forward;
     getrlimit (resource: Rlimit, limit: Out<RlimitPair>) -> Zero = handler(process::getrlimit), note("address space and data limits are remembered, not enforced");
     setrlimit (resource: Rlimit, limit: In<RlimitPair>) -> Zero = handler(process::setrlimit), note("address space and data limits are remembered, not enforced");

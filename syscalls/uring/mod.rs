@@ -51,6 +51,11 @@ pub fn set_lent(lent: bool) {
     LENT.set(lent);
 }
 
+/// True while the calling thread's storage is another process's.
+pub(crate) fn is_lent() -> bool {
+    LENT.get()
+}
+
 /// Makes a host call over the thread's ring. `None`: make it directly. `restarts` says whether a call
 /// that the waiting signal interrupted is made again.
 #[inline]

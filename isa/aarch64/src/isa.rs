@@ -84,5 +84,12 @@ fn make(model: &str) -> Result<Box<dyn Isa>, String> {
 }
 
 /// Registry row.
-pub static GUEST: Guest =
-    Guest { name: "aarch64", elf_machine: 183, elf64: true, little: true, models: &MODELS, make };
+pub static GUEST: Guest = Guest {
+    name: "aarch64",
+    elf_machine: 183,
+    elf64: true,
+    little: true,
+    models: &MODELS,
+    make,
+    make_machine: None,
+};

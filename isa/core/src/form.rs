@@ -27,11 +27,14 @@ pub struct Limits {
     pub insns: usize,
     /// Most IR instructions.
     pub ops: usize,
+    /// Nothing beyond the page of the entry, but for an instruction there that reaches into
+    /// the next.
+    pub within_page: bool,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { blocks: 64, insns: 512, ops: 24_000 }
+        Limits { blocks: 64, insns: 512, ops: 24_000, within_page: false }
     }
 }
 
@@ -65,6 +68,8 @@ const POLL: u8 = 1 << 5;
 pub struct Former {
     /// Guest address of the window's start.
     base: u64,
+    /// Start and length of the part of the window that instructions may begin in.
+    part: (u64, u64),
     bytes: Box<[u8; WINDOW]>,
     /// Bytes there are of each chunk, counted from its start, if it was fetched.
     chunks: [Option<u16>; WINDOW / CHUNK],
@@ -78,6 +83,7 @@ impl Default for Former {
     fn default() -> Former {
         Former {
             base: 0,
+            part: (0, 0),
             bytes: Box::new([0; WINDOW]),
             chunks: [None; WINDOW / CHUNK],
             marks: Box::new([0; WINDOW / 2]),
@@ -119,6 +125,10 @@ impl Former {
         limits: Limits,
     ) -> Shape {
         self.base = (entry & !(PAGE - 1)).saturating_sub(REACH - PAGE);
+        self.part = (self.base, WINDOW as u64);
+        if limits.within_page {
+            self.part = (entry & !(PAGE - 1), PAGE);
+        }
         self.chunks = [None; WINDOW / CHUNK];
         let (first, end) = core::mem::replace(&mut self.dirty, (WINDOW, 0));
         if let Some(old) = self.marks.get_mut(first..end) {
@@ -130,8 +140,8 @@ impl Former {
 
     /// Number of the mark for an address.
     fn index(&self, pc: u64) -> Option<usize> {
-        let off = pc.wrapping_sub(self.base);
-        (off < WINDOW as u64 && off & 1 == 0).then_some((off / 2) as usize)
+        let inside = pc.wrapping_sub(self.part.0) < self.part.1 && pc & 1 == 0;
+        inside.then_some((pc.wrapping_sub(self.base) / 2) as usize)
     }
 
     fn mark(&mut self, n: usize, with: u8) {
@@ -223,7 +233,10 @@ impl Former {
                         blocks += 1;
                         self.work.push(to);
                     }
-                    self.mark(t, LEADER | if to <= pc { POLL } else { 0 });
+                    // A jump back polls by itself: often it is a cold path's way
+                    // back to code that does not loop.
+                    let poll = to <= pc && matches!(scan.flow, Flow::Cond);
+                    self.mark(t, LEADER | if poll { POLL } else { 0 });
                 }
                 if !more {
                     break;

@@ -69,6 +69,11 @@ pub trait Isa: Send + Sync {
         let _ = state;
         Key(0)
     }
+    /// Number of the TLB that memory accesses of code under this key go through, in a machine.
+    fn tlb(&self, key: Key) -> u8 {
+        let _ = key;
+        0
+    }
     /// What Linux tells user programs of this processor: `AT_HWCAP` and
     /// `AT_HWCAP2` (getauxval(3)). Zeros leave the choice to the runner.
     fn hwcap(&self) -> [u64; 2] {
@@ -104,6 +109,8 @@ pub struct Guest {
     /// Makes the ISA for a model, `NAME[,feature=on|off]*`; an error text for
     /// a model or feature that does not exist.
     pub make: fn(model: &str) -> Result<Box<dyn Isa>, String>,
+    /// The same for a whole machine, where that is possible.
+    pub make_machine: Option<fn(model: &str) -> Result<crate::Processor, String>>,
 }
 
 impl core::fmt::Debug for Guest {

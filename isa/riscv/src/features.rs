@@ -88,6 +88,18 @@ features! {
     ZACAS = "zacas";
     /// Byte and halfword atomics.
     ZABHA = "zabha";
+    /// Supervisor mode, and machine mode.
+    S = "s";
+    /// Timer of supervisor mode.
+    SSTC = "sstc";
+    /// Accessed and dirty bits are set by hardware.
+    SVADU = "svadu";
+    /// Invalidation of address translations in steps.
+    SVINVAL = "svinval";
+    /// Ranges of pages that are one translation.
+    SVNAPOT = "svnapot";
+    /// Memory types in page tables.
+    SVPBMT = "svpbmt";
 }
 
 const fn set(list: &[Feature]) -> Features {
@@ -109,6 +121,9 @@ pub const RVA22U64: Features =
 pub const RVA23U64: Features = RVA22U64.union(set(&[ZICOND, ZFA, ZCB, ZAWRS, ZIHINTNTL]));
 /// Everything that is implemented.
 pub const MAX: Features = RVA23U64.union(set(&[ZBC, ZFH, ZACAS, ZABHA]));
+
+/// What every model has besides in a machine.
+pub const MACHINE: Features = set(&[S, SSTC, SVADU, SVINVAL, SVNAPOT, SVPBMT]);
 
 /// A processor model by the name that `-cpu` takes.
 #[derive(Clone, Copy, Debug)]
@@ -138,12 +153,20 @@ pub const CPUS: &[Cpu] = &[
 /// # Errors
 /// A sentence naming the model or extension that does not exist.
 pub fn parse(model: &str) -> Result<Features, String> {
+    parse_with(model, Features::default())
+}
+
+/// The same for a model that has `more` besides.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(model: &str, more: Features) -> Result<Features, String> {
     let mut parts = model.split(',');
     let name = parts.next().unwrap_or_default();
     let mut features = CPUS
         .iter()
         .find(|c| c.name == name)
-        .map(|c| c.features)
+        .map(|c| c.features.union(more))
         .ok_or_else(|| format!("no processor model '{name}'"))?;
     for part in parts {
         let (extension, on) = part.split_once('=').unwrap_or((part, "on"));

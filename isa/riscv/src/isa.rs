@@ -1,20 +1,32 @@
 //! The [`Isa`] of riscv64 and its registry row.
 
-use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Scan, StateDesc};
+use remu_ir::{ExitKind, Slot, Type};
+use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Processor, Scan, StateDesc};
 
 use crate::features::{self, CPUS, Features};
+use crate::system::{self, MachineKey, is_emulated};
 use crate::{decode, fmt, state};
 
 /// RV64 with its extensions chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Riscv64 {
     features: Features,
+    /// A machine is run, not a program.
+    machine: bool,
 }
 
 impl Riscv64 {
     /// A hart with these extensions.
     pub fn new(features: Features) -> Riscv64 {
-        Riscv64 { features }
+        Riscv64 { features, machine: false }
+    }
+    /// The same in a machine.
+    pub fn in_machine(features: Features) -> Riscv64 {
+        Riscv64 { features, machine: true }
+    }
+    /// Whether translated code leaves the instruction to [`crate::system`].
+    fn is_emulated(word: u32, key: Key) -> bool {
+        MachineKey::of_key(key).is_some_and(|key| is_emulated(word, key))
     }
     /// The extensions.
     pub fn extensions(&self) -> Features {
@@ -48,7 +60,7 @@ impl Mode {
     }
     /// Of a lift key.
     pub(crate) fn of_key(key: Key) -> Mode {
-        match key.0 {
+        match key.0 & 3 {
             0 => Mode::Nearest,
             1 => Mode::Directed,
             2 => Mode::Away,
@@ -87,13 +99,16 @@ fn always_goes_on(word: u32) -> bool {
 
 impl Isa for Riscv64 {
     fn state(&self) -> &'static StateDesc {
-        &state::STATE
+        if self.machine { &system::STATE } else { &state::STATE }
     }
     fn insn_align(&self) -> u8 {
         1
     }
-    fn scan(&self, code: &[u8], pc: u64, _: Key) -> Option<Scan> {
+    fn scan(&self, code: &[u8], pc: u64, key: Key) -> Option<Scan> {
         let (word, len) = fetch(code)?;
+        if self.machine && Self::is_emulated(word, key) {
+            return Some(Scan { len, flow: Flow::Exit, target: 0 });
+        }
         if always_goes_on(word) {
             return Some(Scan { len, flow: Flow::Next, target: 0 });
         }
@@ -103,7 +118,14 @@ impl Isa for Riscv64 {
         Some(Scan { len, flow: insn.flow(), target: insn.target(pc).unwrap_or(0) })
     }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
-        match fetch(code).and_then(|(word, _)| decode::decode(word, &self.features)) {
+        let Some((word, _)) = fetch(code) else { return l.illegal() };
+        if self.machine && Self::is_emulated(word, l.key()) {
+            const INFO: usize = core::mem::offset_of!(remu_isa::Header, exit_info);
+            let info = Slot { offset: INFO as u16, ty: Type::I64 };
+            l.set(info, l.c64(word.into()));
+            return l.exit(ExitKind::Special, l.pc());
+        }
+        match decode::decode(word, &self.features) {
             Some(insn) => decode::lift(l, &insn),
             None => l.illegal(),
         }
@@ -121,13 +143,29 @@ impl Isa for Riscv64 {
         features::ALL.iter().filter(|(_, f)| self.features.has(*f)).map(|(name, _)| *name).collect()
     }
     fn key(&self, state: &[u8]) -> Key {
-        Key(Mode::of_frm(state::frm_of(state)) as u32)
+        let mode = Mode::of_frm(state::frm_of(state)) as u32;
+        if self.machine { Key(mode | MachineKey::of_state(state).bits()) } else { Key(mode) }
+    }
+    fn tlb(&self, key: Key) -> u8 {
+        MachineKey::of_key(key).map_or(0, |k| k.tlb)
     }
 }
 
 fn make(model: &str) -> Result<Box<dyn Isa>, String> {
     let model = if model.is_empty() { CPUS[0].name } else { model };
     Ok(Box::new(Riscv64::new(features::parse(model)?)))
+}
+
+fn make_machine(model: &str) -> Result<Processor, String> {
+    let model = if model.is_empty() { CPUS[0].name } else { model };
+    let features = features::parse_with(model, features::MACHINE)?;
+    let isa = Riscv64::in_machine(features);
+    // What has no letter or is not an extension's name is left out.
+    let mut extensions = vec!["i".to_owned()];
+    extensions.extend(isa.features().into_iter().filter(|n| *n != "s").map(str::to_owned));
+    extensions.extend(["zicsr", "zifencei", "zicntr"].map(str::to_owned));
+    let system = Box::new(system::Privileged::new(features));
+    Ok(Processor { isa: Box::new(isa), system, extensions, mmu: "sv57".to_owned() })
 }
 
 static MODELS: [Model; CPUS.len()] = {
@@ -141,8 +179,15 @@ static MODELS: [Model; CPUS.len()] = {
 };
 
 /// Registry row.
-pub static GUEST: Guest =
-    Guest { name: "riscv64", elf_machine: 243, elf64: true, little: true, models: &MODELS, make };
+pub static GUEST: Guest = Guest {
+    name: "riscv64",
+    elf_machine: 243,
+    elf64: true,
+    little: true,
+    models: &MODELS,
+    make,
+    make_machine: Some(make_machine),
+};
 
 #[cfg(test)]
 mod tests {

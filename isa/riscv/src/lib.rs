@@ -10,6 +10,7 @@ mod isa;
 pub mod lift;
 mod pred;
 pub mod state;
+pub mod system;
 
 /// Decoder, disassembler and encoder, generated from the tables.
 pub mod decode {

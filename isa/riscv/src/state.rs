@@ -1,35 +1,48 @@
 //! State of a hart, and how its floating-point status registers are kept.
 
-use remu_isa::{Header, cpu_state};
+use remu_isa::Header;
 
-cpu_state! {
-    /// A hart as user code sees it (unprivileged manual, "Programmers' Model").
-    pub struct Hart {
-        /// Integer registers; element 0 is never written.
-        x[32]: I64 = [
-            "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
-            "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
-            "t5", "t6",
-        ];
-        /// Floating-point registers, narrow numbers boxed in NaNs.
-        f[32]: F64 = [
-            "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2",
-            "fa3", "fa4", "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9",
-            "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
-        ];
-        /// Address reserved by the last load-reserved; all ones if there is none.
-        reserved[1]: I64 = ["reserved"];
-        /// What that load read.
-        reserved_value[1]: I64 = ["reserved_value"];
-        /// Rounding mode of `fcsr`. The accrued exceptions are in the header.
-        frm[1]: I32 = ["frm"];
-    }
-    pinned_int: [
-        (x, 10), (x, 11), (x, 12), (x, 13), (x, 14), (x, 15), (x, 2), (x, 1), (x, 8), (x, 9),
-    ];
-    pinned_vec: [
-        (f, 10), (f, 11), (f, 12), (f, 13), (f, 14), (f, 15), (f, 8), (f, 9), (f, 0), (f, 1),
-    ];
+/// Declares a hart's state: what user code sees (unprivileged manual, "Programmers' Model"), then
+/// further rows.
+macro_rules! hart {
+    ($(#[$m:meta])* pub struct $name:ident { $($more:tt)* }) => {
+        remu_isa::cpu_state! {
+            $(#[$m])*
+            pub struct $name {
+                /// Integer registers; element 0 is never written.
+                x[32]: I64 = [
+                    "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
+                    "a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",
+                    "t5", "t6",
+                ];
+                /// Floating-point registers, narrow numbers boxed in NaNs.
+                f[32]: F64 = [
+                    "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2",
+                    "fa3", "fa4", "fa5", "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9",
+                    "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
+                ];
+                /// Address reserved by the last load-reserved; all ones if there is none.
+                reserved[1]: I64 = ["reserved"];
+                /// What that load read.
+                reserved_value[1]: I64 = ["reserved_value"];
+                /// Rounding mode of `fcsr`. The accrued exceptions are in the header.
+                frm[1]: I32 = ["frm"];
+                $($more)*
+            }
+            pinned_int: [
+                (x, 10), (x, 11), (x, 12), (x, 13), (x, 14), (x, 15), (x, 2), (x, 1), (x, 8), (x, 9),
+            ];
+            pinned_vec: [
+                (f, 10), (f, 11), (f, 12), (f, 13), (f, 14), (f, 15), (f, 8), (f, 9), (f, 0), (f, 1),
+            ];
+        }
+    };
+}
+pub(crate) use hart;
+
+hart! {
+    /// A hart as user code sees it.
+    pub struct Hart {}
 }
 
 /// `reserved` when nothing is: no aligned address.

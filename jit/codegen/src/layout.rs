@@ -22,6 +22,52 @@ pub struct Layout {
     pub avx512: bool,
     /// The host has the SHA extensions.
     pub sha: bool,
+    /// How guest addresses become host addresses: by this, or they are the same.
+    pub softmmu: Option<SoftMmu>,
+}
+
+/// The memory strategy of whole machines: each access looks its page up in a table
+/// of the processor's, the TLB, and asks [`crate::Access`]'s handler where that fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SoftMmu {
+    /// Displacement of the first TLB's first entry from the state pointer.
+    pub tlb: i32,
+    /// Bytes of the longest instruction: one that may reach into the next page is
+    /// never linked to.
+    pub longest: u8,
+}
+
+impl SoftMmu {
+    /// Entries of a TLB.
+    pub const ENTRIES: usize = 1024;
+    /// Bytes of an entry, a power of two: the words below, then one of the engine's.
+    pub const ENTRY: usize = 32;
+    /// TLBs of a processor; [`remu_ir::Region::mmu`] says which one code uses.
+    pub const TLBS: usize = 4;
+    /// Pinned integer slots that this strategy leaves room for.
+    pub const PINNED: usize = 9;
+    /// Offset in an entry of the guest page that may be read.
+    pub const READ: i32 = 0;
+    /// Offset of the guest page that may be written.
+    pub const WRITE: i32 = 8;
+    /// Offset of the host address of the page.
+    pub const HOST: i32 = 16;
+    /// log2 of the bytes of a page.
+    pub const PAGE_BITS: u8 = 12;
+    /// What the page words of entry `n` hold where there is none: a page that is
+    /// never looked up there.
+    pub const fn nothing(n: usize) -> u64 {
+        ((n ^ 1) as u64) << Self::PAGE_BITS
+    }
+    /// Entry of a guest address.
+    pub const fn entry_of(va: u64) -> usize {
+        (va >> Self::PAGE_BITS) as usize & (Self::ENTRIES - 1)
+    }
+    /// Whether code of the page of `from` may jump straight to the code at `to`.
+    pub(crate) const fn same_page(self, from: u64, to: u64) -> bool {
+        const OFFSET: u64 = (1 << SoftMmu::PAGE_BITS) - 1;
+        (from ^ to) & !OFFSET == 0 && (to & OFFSET) + self.longest as u64 <= OFFSET + 1
+    }
 }
 
 impl Layout {

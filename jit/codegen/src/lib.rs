@@ -3,10 +3,12 @@
 //! Knows no guest: which state slots live in host registers, and where the
 //! header's fields are, comes in a [`Layout`].
 
+mod access;
 mod layout;
 pub mod x64;
 
-pub use layout::Layout;
+pub use access::{Access, AccessKind};
+pub use layout::{Layout, SoftMmu};
 
 /// What the lowering of a region produced besides bytes.
 #[derive(Clone, Debug, Default)]

@@ -5,21 +5,34 @@ use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
-use remu_codegen::Layout;
+use remu_codegen::{Layout, SoftMmu};
 use remu_ir::{Slot, Type};
 use remu_isa::{Header, Key};
 
 use crate::Engine;
+use crate::tlb::{Marks, Tlbs};
 
 /// Bytes of the return stack; 16 for each guest call.
 const STACK: usize = 64 << 10;
 const PAGE: usize = 4096;
-/// Mapping: state and scratch, cache, guard page, return stack, sentinel page.
+/// Lookup caches of a machine's processor: one for each of the keys that alternate.
+const CACHES: usize = 4;
+/// Entries of each that have marks.
+const MARKED: usize = Layout::CACHE_ENTRIES;
+/// Bytes of a lookup cache.
+const CACHE: usize = ((Layout::CACHE_ENTRIES + 1) * 16).next_multiple_of(PAGE);
+/// Mapping: state and scratch, TLBs, caches, guard page, return stack, sentinel page.
 #[derive(Debug)]
 pub(crate) struct CpuMemory {
     base: *mut u8,
     size: usize,
+    /// 0 if there are none.
+    tlbs: usize,
+    tlb_marks: Marks,
     cache: usize,
+    caches: usize,
+    /// Of all caches of a machine's processor: such are emptied often.
+    cache_marks: Option<Marks>,
     stack: usize,
     /// Host address whose guest pc the fault handler wants to know, 0 for none.
     question: AtomicU64,
@@ -38,9 +51,13 @@ unsafe impl Sync for CpuMemory {}
 
 impl CpuMemory {
     fn new(layout: &Layout) -> std::io::Result<CpuMemory> {
-        let state = (layout.size + Layout::SCRATCH).next_multiple_of(PAGE);
-        let cache = ((Layout::CACHE_ENTRIES + 1) * 16).next_multiple_of(PAGE);
-        let size = state + cache + PAGE + STACK + PAGE;
+        let state = CpuMemory::tlb_offset(layout.size);
+        let machine = layout.softmmu.is_some();
+        let tlbs = if machine { Tlbs::COUNT * SoftMmu::ENTRY } else { 0 };
+        let caches = if machine { CACHES } else { 1 };
+        let cache = state + tlbs;
+        let stack = cache + caches * CACHE;
+        let size = stack + PAGE + STACK + PAGE;
         // SAFETY: a fresh anonymous mapping touches no existing memory.
         let p = unsafe {
             libc::mmap(
@@ -58,8 +75,12 @@ impl CpuMemory {
         let m = CpuMemory {
             base: p.cast(),
             size,
-            cache: state,
-            stack: state + cache,
+            tlbs: if machine { state } else { 0 },
+            tlb_marks: Marks::new(if machine { Tlbs::COUNT } else { 0 }),
+            cache,
+            caches,
+            cache_marks: machine.then(|| Marks::new(CACHES * MARKED)),
+            stack,
             question: AtomicU64::new(0),
             answer: AtomicU64::new(NO_ANSWER),
         };
@@ -68,7 +89,20 @@ impl CpuMemory {
         if r != 0 {
             return Err(std::io::Error::last_os_error());
         }
+        m.tlbs().initialise();
         Ok(m)
+    }
+    /// Where the TLBs are, for a state of `size` bytes.
+    pub(crate) fn tlb_offset(size: usize) -> usize {
+        (size + Layout::SCRATCH).next_multiple_of(PAGE)
+    }
+    /// The TLBs, none of which a program has.
+    pub(crate) fn tlbs(&self) -> Tlbs<'_> {
+        let count = if self.tlbs == 0 { 0 } else { Tlbs::COUNT };
+        // SAFETY: that part of the mapping is aligned to pages and as long as said; translated
+        // code reads it, and every access from Rust is atomic.
+        let all = unsafe { core::slice::from_raw_parts(self.base.add(self.tlbs).cast(), count) };
+        Tlbs(all, &self.tlb_marks)
     }
     pub(crate) fn base(&self) -> *mut u8 {
         self.base
@@ -88,32 +122,62 @@ impl CpuMemory {
         let g = self.base as u64 + self.stack as u64;
         (g..g + PAGE as u64).contains(&addr)
     }
-    fn cache(&self) -> &[(AtomicU64, AtomicU64)] {
+    /// Lookup cache number `n`.
+    fn cache(&self, n: usize) -> &[(AtomicU64, AtomicU64)] {
+        assert!(n < self.caches);
         // SAFETY: the cache part of the mapping is aligned, as long as said,
         // and every access to it from Rust is atomic.
         unsafe {
-            core::slice::from_raw_parts(self.base.add(self.cache).cast(), Layout::CACHE_ENTRIES + 1)
+            let start = self.base.add(self.cache + n * CACHE);
+            core::slice::from_raw_parts(start.cast(), Layout::CACHE_ENTRIES + 1)
         }
     }
-    /// Empties the lookup cache; any thread may do so.
+    /// Number of the one that translated code uses now.
+    fn current_cache(&self) -> usize {
+        let at = self.word(Layout::CACHE).load(Ordering::Relaxed) as usize;
+        (at - self.base as usize - self.cache) / CACHE
+    }
+    /// Has translated code use another lookup cache.
+    fn use_cache(&self, n: usize) {
+        let at = self.cache(n).as_ptr() as u64;
+        self.word(Layout::CACHE).store(at, Ordering::Relaxed);
+    }
+    /// Empties the lookup caches; any thread may do so.
     pub(crate) fn clear_cache(&self) {
-        let lookup = self.cache()[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
-        for (k, v) in &self.cache()[..Layout::CACHE_ENTRIES] {
+        match &self.cache_marks {
+            Some(marks) => marks.take(|n| {
+                let cache = self.cache(n / MARKED);
+                let lookup = cache[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+                let (k, v) = &cache[n % MARKED];
+                k.store(Layout::NOWHERE, Ordering::Release);
+                v.store(lookup, Ordering::Relaxed);
+            }),
+            None => (0..self.caches).for_each(|n| self.clear_one(n)),
+        }
+    }
+    fn clear_one(&self, n: usize) {
+        let cache = self.cache(n);
+        let lookup = cache[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+        for (k, v) in &cache[..Layout::CACHE_ENTRIES] {
             k.store(Layout::NOWHERE, Ordering::Release);
             v.store(lookup, Ordering::Relaxed);
         }
     }
     pub(crate) fn remember(&self, layout: &Layout, pc: u64, host: u64) {
         let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
-        let (k, v) = &self.cache()[i];
+        let n = self.current_cache();
+        let (k, v) = &self.cache(n)[i];
         k.store(Layout::NOWHERE, Ordering::Relaxed);
         v.store(host, Ordering::Relaxed);
         k.store(pc, Ordering::Release);
+        if let Some(marks) = &self.cache_marks {
+            marks.set(n * MARKED + i);
+        }
     }
     /// Takes the entry of [`CpuMemory::remember`] back.
     pub(crate) fn unremember(&self, layout: &Layout, pc: u64) {
         let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
-        self.cache()[i].0.store(Layout::NOWHERE, Ordering::Release);
+        self.cache(self.current_cache())[i].0.store(Layout::NOWHERE, Ordering::Release);
     }
     /// Asks whoever has the engine's lock for the guest pc of a host address.
     pub(crate) fn ask(&self, host: u64) {
@@ -160,12 +224,36 @@ thread_local! {
     pub(crate) static CURRENT: Cell<*const CpuMemory> = const { Cell::new(core::ptr::null()) };
 }
 
+/// Makes a processor leave translated code, from any thread.
+#[derive(Clone, Debug)]
+pub struct Remote(Arc<CpuMemory>);
+
+impl Remote {
+    /// Sets bits of the exit-request word, of which the highest is the engine's: the processor
+    /// leaves with [`remu_ir::ExitKind::Poll`] at its next poll.
+    pub fn request(&self, bits: u32) {
+        self.0.header().exit_request.fetch_or(bits & !Engine::REQUEST_SYNC, Ordering::SeqCst);
+    }
+    /// Takes them back; which of them were set.
+    pub fn take(&self, bits: u32) -> u32 {
+        let bits = bits & !Engine::REQUEST_SYNC;
+        self.0.header().exit_request.fetch_and(!bits, Ordering::SeqCst) & bits
+    }
+    /// The bits that are set.
+    pub fn requested(&self) -> u32 {
+        self.0.header().exit_request.load(Ordering::SeqCst)
+    }
+}
+
 /// One guest thread's processor.
 #[derive(Debug)]
 pub struct Cpu {
     pub(crate) mem: Arc<CpuMemory>,
     pub(crate) key: Key,
     state_size: usize,
+    /// Key of each lookup cache, and the one to give up next.
+    cache_keys: Vec<Option<Key>>,
+    oldest: usize,
 }
 
 impl Cpu {
@@ -176,11 +264,13 @@ impl Cpu {
     pub fn new(engine: &Engine) -> std::io::Result<Cpu> {
         let layout = engine.layout();
         let mem = Arc::new(CpuMemory::new(layout)?);
-        mem.word(Layout::CACHE).store(mem.base as u64 + mem.cache as u64, Ordering::Relaxed);
-        let (last, target) = &mem.cache()[Layout::CACHE_ENTRIES];
-        last.store(0, Ordering::Relaxed);
-        target.store(engine.lookup_thunk(), Ordering::Relaxed);
-        mem.clear_cache();
+        mem.use_cache(0);
+        for n in 0..mem.caches {
+            let (last, target) = &mem.cache(n)[Layout::CACHE_ENTRIES];
+            last.store(0, Ordering::Relaxed);
+            target.store(engine.lookup_thunk(), Ordering::Relaxed);
+            mem.clear_one(n);
+        }
         let top = mem.stack_top();
         mem.word(Layout::STACK_TOP).store(top, Ordering::Relaxed);
         mem.word(Layout::GUEST_RSP).store(top, Ordering::Relaxed);
@@ -190,7 +280,32 @@ impl Cpu {
             unsafe { (top as *mut u64).add(n).write(v) };
         }
         engine.register(&mem);
-        Ok(Cpu { mem, key: Key(0), state_size: layout.size })
+        let cache_keys = vec![None; mem.caches];
+        Ok(Cpu { mem, key: Key(0), state_size: layout.size, cache_keys, oldest: 0 })
+    }
+    /// Whether a lookup cache belongs to the key.
+    pub(crate) fn has_cache(&self, key: Key) -> bool {
+        self.cache_keys.contains(&Some(key))
+    }
+    /// Goes on under another key: lookup cache and return stack lead to code for the old one.
+    pub(crate) fn change_key(&mut self, key: Key) {
+        self.key = key;
+        let n = match self.cache_keys.iter().position(|k| *k == Some(key)) {
+            Some(n) => n,
+            None => {
+                let n = self.oldest;
+                self.oldest = (n + 1) % self.cache_keys.len();
+                self.cache_keys[n] = Some(key);
+                self.mem.clear_one(n);
+                n
+            }
+        };
+        self.mem.use_cache(n);
+        self.mem.word(Layout::GUEST_RSP).store(self.mem.stack_top(), Ordering::Relaxed);
+    }
+    /// A way to it from other threads.
+    pub fn remote(&self) -> Remote {
+        Remote(self.mem.clone())
     }
     /// The header of the state.
     pub fn header(&self) -> &Header {
@@ -225,9 +340,13 @@ impl Cpu {
     /// If the slot lies outside the state.
     pub fn get(&self, slot: Slot) -> u128 {
         let n = slot.ty.bytes() as usize;
-        let from = usize::from(slot.offset);
+        let bytes = &self.state()[usize::from(slot.offset)..][..n];
+        // The usual size, without a copy of unknown length.
+        if let Ok(b) = bytes.try_into() {
+            return u64::from_le_bytes(b).into();
+        }
         let mut b = [0; 16];
-        b[..n].copy_from_slice(&self.state()[from..from + n]);
+        b[..n].copy_from_slice(bytes);
         u128::from_le_bytes(b)
     }
     /// Sets a slot to the low bytes of `v`.
@@ -240,6 +359,9 @@ impl Cpu {
         // SAFETY: in bounds (checked); guest code is not running (`&mut self`).
         unsafe {
             let p = self.mem.base.add(usize::from(slot.offset));
+            if n == 8 {
+                return p.cast::<[u8; 8]>().write((v as u64).to_le_bytes());
+            }
             core::ptr::copy_nonoverlapping(v.to_le_bytes().as_ptr(), p, n);
         }
     }

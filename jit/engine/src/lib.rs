@@ -6,16 +6,21 @@ mod changes;
 mod code;
 mod cpu;
 mod fault;
+mod machine;
 mod regions;
 mod run;
 mod serve;
 mod show;
+mod space;
 mod stats;
 mod table;
+mod tlb;
 mod translate;
 
 pub use cache::{CacheOptions, Module};
-pub use cpu::Cpu;
+pub use cpu::{Cpu, Remote};
+pub use machine::{Core, Mmu, Page, Refused, Served};
+pub use remu_codegen::{Access, AccessKind};
 pub use stats::{Measured, Stats};
 pub use translate::{CodeSource, Engine, Error, ForkGuard, Listing, Options};
 

@@ -7,10 +7,10 @@
 use core::ops::RangeInclusive;
 
 use remu_codegen::{Link, Reloc};
-use remu_isa::Key;
 
 use crate::cache::Place;
 use crate::serve::Unsaved;
+use crate::space::Space;
 use crate::table::NumberMap;
 
 /// A part of one of the shared vectors.
@@ -47,8 +47,8 @@ pub(crate) enum Faults<'a> {
 #[derive(Debug)]
 pub(crate) struct NewRegion<'a> {
     pub(crate) host: u64,
-    pub(crate) key: Key,
-    /// Guest bytes covered.
+    pub(crate) space: Space,
+    /// Bytes covered: where they are in guest memory.
     pub(crate) guest: (u64, u64),
     /// (guest pc, offset of the code) of its entries.
     pub(crate) entries: &'a [(u64, u32)],
@@ -64,7 +64,7 @@ pub(crate) struct NewRegion<'a> {
 /// A translated region.
 #[derive(Debug)]
 pub(crate) struct Translated {
-    pub(crate) key: Key,
+    pub(crate) space: Space,
     pub(crate) host: u64,
     pub(crate) len: u32,
     /// Guest bytes covered; empty when the region is retired.
@@ -105,7 +105,7 @@ struct Incoming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PendingLink {
     pub(crate) target: u64,
-    pub(crate) key: Key,
+    pub(crate) space: Space,
     pub(crate) stub: u64,
 }
 
@@ -139,7 +139,7 @@ impl Regions {
     pub(crate) fn push(&mut self, new: NewRegion<'_>) {
         debug_assert!(self.list.last().is_none_or(|r| r.host < new.host), "not the last one");
         let n = self.list.len() as u32;
-        for page in pages(new.guest) {
+        for page in pages(new.guest).chain(new.space.second()) {
             self.by_page.entry(page).or_default().push(n);
         }
         let first = self.list.first().map_or(new.host, |r| r.host);
@@ -152,7 +152,7 @@ impl Regions {
         };
         let relocs = if new.unsaved.is_some() { new.relocs } else { &[] };
         self.list.push(Translated {
-            key: new.key,
+            space: new.space,
             host: new.host,
             len: new.len as u32,
             guest: new.guest,
@@ -205,7 +205,11 @@ impl Regions {
     pub(crate) fn link_ending_at(&self, site_end: u64) -> Option<PendingLink> {
         let r = self.get(self.at(site_end.checked_sub(1)?)?)?;
         let link = self.links(r).iter().find(|l| r.host + u64::from(l.site) + 4 == site_end)?;
-        Some(PendingLink { target: link.target, key: r.key, stub: r.host + u64::from(link.stub) })
+        Some(PendingLink {
+            target: link.target,
+            space: r.space.of_page(),
+            stub: r.host + u64::from(link.stub),
+        })
     }
     /// Notes that the jump at `site` leads to `to` now, and where its stub is.
     pub(crate) fn note_incoming(&mut self, to: u64, site: u64, stub: u64) {
@@ -227,7 +231,11 @@ impl Regions {
     }
     /// Regions made from guest bytes in `[start, end)`, by number.
     pub(crate) fn covering(&self, start: u64, end: u64) -> Vec<u32> {
-        let touches = |r: &Translated| r.guest.0 < end && start < r.guest.1;
+        let touches = |r: &Translated| {
+            let second = r.space.second().map(|page| (page << 12, (page + 1) << 12));
+            let meets = |(from, to): (u64, u64)| from < end && start < to;
+            !r.is_retired() && (meets(r.guest) || second.is_some_and(meets))
+        };
         let range = pages((start, end));
         // By pages, which hold live regions only, and not the list, of which most may be retired.
         let mut found: Vec<u32> = if range.end() - range.start() > self.by_page.len() as u64 {
@@ -249,7 +257,7 @@ impl Regions {
         r.entries = Part::default();
         r.landings = Part::default();
         r.incoming = NONE;
-        for page in pages(guest) {
+        for page in pages(guest).chain(r.space.second()) {
             if let Some(list) = self.by_page.get_mut(&page) {
                 list.retain(|&x| x != n);
                 if list.is_empty() {
@@ -275,11 +283,12 @@ impl Regions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use remu_isa::Key;
 
     fn region(host: u64, guest: (u64, u64), links: &[Link]) -> NewRegion<'_> {
         NewRegion {
             host,
-            key: Key(3),
+            space: Space::user(Key(3)),
             guest,
             entries: &[(0x1000, 4)],
             faults: Faults::Own(&[]),
@@ -302,7 +311,10 @@ mod tests {
             [None, Some(0), Some(0), None, Some(1)]
         );
         let found = s.link_ending_at(0x180 + 16);
-        assert_eq!(found, Some(PendingLink { target: 0x7000, key: Key(3), stub: 0x1a0 }));
+        assert_eq!(
+            found,
+            Some(PendingLink { target: 0x7000, space: Space::user(Key(3)), stub: 0x1a0 })
+        );
         assert_eq!(s.link_ending_at(0x180 + 12), None);
         assert_eq!(s.covering(0x1000, 0x2000), [0, 1]);
         assert_eq!(s.covering(0x2000, 0x3000), [1]);

@@ -1,15 +1,18 @@
 //! Enters and leaves translated code.
 #![expect(unsafe_code, reason = "calls translated code")]
 
-use core::sync::atomic::{Ordering, fence};
+use core::cell::RefCell;
+use core::sync::atomic::Ordering;
 use std::io::Write;
 use std::sync::Mutex;
 
-use remu_codegen::Layout;
+use remu_codegen::{Layout, SoftMmu};
 use remu_ir::ExitKind;
+use remu_isa::Key;
 
-use crate::cpu::CURRENT;
-use crate::{Cpu, Engine};
+use crate::cpu::{CURRENT, CpuMemory};
+use crate::space::Space;
+use crate::{Access, Core, Cpu, Engine, Mmu, Refused, Served};
 
 /// MXCSR with all exceptions masked.
 const MASKED: u32 = 0x1f80;
@@ -25,19 +28,71 @@ fn mxcsr(mode: u32) -> u32 {
     MASKED | rounding << 13 | (mode >> 3 & 1) << 15 | (mode >> 4 & 1) << 6
 }
 
+/// The way of translated code to an [`Mmu`].
+struct FromCode<'a, 'b>(&'a RefCell<&'b mut dyn Mmu>);
+
+impl Mmu for FromCode<'_, '_> {
+    fn access(
+        &mut self,
+        core: &mut Core<'_>,
+        addr: u64,
+        access: Access,
+        operands: [u128; 2],
+    ) -> Result<Served, Refused> {
+        self.0.borrow_mut().access(core, addr, access, operands)
+    }
+    fn fetch(&mut self, core: &mut Core<'_>, addr: u64, key: Key) -> Result<u64, Refused> {
+        self.0.borrow_mut().fetch(core, addr, key)
+    }
+}
+
 impl Engine {
     /// Runs the processor from its pc until something happens that is not the
     /// engine's business. The pc and more are in the header then.
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
+        self.take_key(cpu);
+        let space = Space::user(cpu.key);
+        self.run_in(&cpu.mem, || Some(space))
+    }
+    /// The same in a machine, whose memory `mmu` knows. It is asked about accesses on this thread
+    /// until this returns, with [`ExitKind::Fault`] if it refused one.
+    pub fn run_machine(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> ExitKind {
+        // Both the look-up of code and code itself ask, one after the other.
+        let mmu = RefCell::new(mmu);
         let mem = cpu.mem.clone();
-        let key = self.isa().key(cpu.state());
-        if cpu.key != key {
-            // The lookup cache and the return stack lead to code for the old one.
-            cpu.key = key;
-            mem.clear_cache();
-            mem.word(Layout::GUEST_RSP).store(mem.stack_top(), Ordering::Relaxed);
+        let mut from_code = FromCode(&mmu);
+        self.with_mmu(&mem, &mut from_code, || {
+            self.take_key(cpu);
+            self.run_in(&mem, || self.space(cpu, &mut **mmu.borrow_mut()))
+        })
+    }
+    /// Where the code at a machine's pc is; `None` if it cannot be fetched.
+    fn space(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> Option<Space> {
+        const PAGE: u64 = 1 << SoftMmu::PAGE_BITS;
+        let (pc, key) = (cpu.pc(), cpu.key);
+        let page = mmu.fetch(&mut self.core(cpu), pc, key).ok()?;
+        let mut space = Space::machine(key, page);
+        let left = PAGE - pc % PAGE;
+        if left < self.isa().max_insn_len() as u64 {
+            let mut bytes = [0; 16];
+            let bytes = &mut bytes[..left as usize];
+            let have = self.source().fetch(page * PAGE + pc % PAGE, bytes);
+            if have == bytes.len() && self.isa().scan(bytes, pc, key).is_none() {
+                let second = mmu.fetch(&mut self.core(cpu), pc.wrapping_add(left), key).ok()?;
+                space.pages[1] = second + 1;
+            }
         }
-        CURRENT.set(&raw const *mem);
+        Some(space)
+    }
+    /// Makes the lift key that of the processor's state.
+    fn take_key(&self, cpu: &mut Cpu) {
+        let key = self.isa().key(cpu.state());
+        if cpu.key != key || !cpu.has_cache(key) {
+            cpu.change_key(key);
+        }
+    }
+    fn run_in(&self, mem: &CpuMemory, mut space: impl FnMut() -> Option<Space>) -> ExitKind {
+        CURRENT.set(core::ptr::from_ref(mem));
         let request = &mem.header().exit_request;
         let kind = loop {
             if request.load(Ordering::Relaxed) != 0 {
@@ -46,16 +101,17 @@ impl Engine {
                     break ExitKind::Poll;
                 }
             }
-            let pc = cpu.pc();
+            let pc = mem.word(Layout::PC).load(Ordering::Relaxed);
             let generation = self.generation.load(Ordering::SeqCst);
-            let host = self.host_code(pc, cpu.key);
-            match self.enter(cpu, pc, host, generation) {
+            let Some(space) = space() else { break ExitKind::Fault };
+            let host = self.host_code(pc, space);
+            match self.enter(mem, pc, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.
                     if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
-                        && let Some(pc) = self.resolve_link(&mem)
+                        && let Some(pc) = self.resolve_link(mem)
                     {
-                        cpu.set_pc(pc);
+                        mem.word(Layout::PC).store(pc, Ordering::Relaxed);
                     }
                 }
                 ExitKind::Poll => {}
@@ -67,13 +123,13 @@ impl Engine {
     }
 
     /// One stay in translated code.
-    fn enter(&self, cpu: &mut Cpu, pc: u64, host: u64, generation: u64) -> ExitKind {
-        let mem = &cpu.mem;
+    fn enter(&self, mem: &CpuMemory, pc: u64, host: u64, generation: u64) -> ExitKind {
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
-        mem.word(Layout::IN_CODE).store(1, Ordering::SeqCst);
         mem.remember(self.layout(), pc, host);
-        fence(Ordering::SeqCst);
+        // A barrier, too, and cheaper than a fence of its own: on this host nothing
+        // behind it goes before the stores above.
+        mem.word(Layout::IN_CODE).swap(1, Ordering::SeqCst);
         // A flush between lookup and here has taken the code away, and one that
         // starts later waits for the flag. The same for code that was forgotten:
         // whoever does that empties the cache after the count, so that either it
@@ -90,7 +146,9 @@ impl Engine {
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);
         let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3d; // not bit 1: guests see flushed inputs there, not denormal ones
-        mem.word(Layout::FPSTAT).fetch_or(sticky, Ordering::Relaxed);
+        // Only this thread writes the word: no atomic step is needed.
+        let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
+        mem.word(Layout::FPSTAT).store(fp | sticky, Ordering::Relaxed);
         ExitKind::from_u8(kind as u8)
     }
 }

@@ -8,6 +8,7 @@ use remu_isa::Key;
 use crate::Engine;
 use crate::cache::{Batch, Cache, CacheOptions, Head, Origin, Parts, write};
 use crate::regions::{Faults, NewRegion};
+use crate::space::Space;
 use crate::translate::Inner;
 
 /// So many new regions are written while the program runs.
@@ -69,7 +70,7 @@ impl Engine {
             r.links().map(|l| Link { target: l.target.wrapping_add(delta), ..l }).collect();
         let new = NewRegion {
             host,
-            key,
+            space: Space::user(key),
             guest,
             entries: &entries,
             faults: Faults::Saved(place),
@@ -118,7 +119,7 @@ impl Engine {
                 regions.entries(r).iter().map(|e| (relative(e.0), e.1)).collect();
             let parts = Parts {
                 head: Head {
-                    key: r.key.0,
+                    key: r.space.key.0,
                     fixed: u.fixed,
                     base: u.origin.base,
                     start: first.wrapping_sub(u.origin.base),

@@ -9,7 +9,7 @@
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::HashMap;
 
-use remu_isa::Key;
+use crate::space::Space;
 
 /// Cells of one array.
 const CELLS: usize = 128;
@@ -29,47 +29,51 @@ impl Hasher for NumberHasher {
         }
     }
     fn write_u64(&mut self, n: u64) {
-        self.0 = n;
+        self.0 = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26) ^ n;
     }
 }
 
 /// A map whose keys are numbers.
 pub(crate) type NumberMap<V> = HashMap<u64, V, BuildHasherDefault<NumberHasher>>;
 
-/// Offsets in code memory by guest pc and key; 0 is none, for code memory
+/// Name of a stretch of guest code, with its physical pages.
+type Stretch = (u64, u64, u64);
+
+/// Offsets in code memory by guest pc and space; 0 is none, for code memory
 /// begins with thunks.
 #[derive(Debug)]
 pub(crate) struct Table {
     /// log2 of the alignment of guest instructions.
     align: u8,
     /// Stretch of guest code to number of its array.
-    arrays: NumberMap<u32>,
+    arrays: HashMap<Stretch, u32, BuildHasherDefault<NumberHasher>>,
     /// Each on its own: growing moves none of them.
     cells: Vec<[u32; CELLS]>,
 }
 
 impl Table {
     pub(crate) fn new(insn_align: u8) -> Table {
-        Table { align: insn_align, arrays: NumberMap::default(), cells: Vec::new() }
+        Table { align: insn_align, arrays: HashMap::default(), cells: Vec::new() }
     }
     /// Name of the stretch and cell in it. None where no instruction can begin.
-    fn place(&self, pc: u64, key: Key) -> Option<(u64, usize)> {
+    fn place(&self, pc: u64, space: Space) -> Option<(Stretch, usize)> {
         let n = pc >> self.align;
         // User addresses leave the upper byte free.
-        let name = (n / CELLS as u64) ^ u64::from(key.0) << 56;
+        let name = (n / CELLS as u64) ^ u64::from(space.key.0) << 56;
+        let name = (name, space.pages[0], space.pages[1]);
         (n << self.align == pc).then_some((name, n as usize % CELLS))
     }
     /// Offset of the code for a guest pc.
-    pub(crate) fn get(&self, pc: u64, key: Key) -> Option<u32> {
-        let (name, cell) = self.place(pc, key)?;
+    pub(crate) fn get(&self, pc: u64, space: Space) -> Option<u32> {
+        let (name, cell) = self.place(pc, space)?;
         let array = self.cells.get(*self.arrays.get(&name)? as usize)?;
         Some(array[cell]).filter(|&at| at != 0)
     }
     /// Adds entries, guest pc and offset behind `base`, each unless there is one.
-    pub(crate) fn insert(&mut self, key: Key, base: u32, entries: &[(u64, u32)]) {
+    pub(crate) fn insert(&mut self, space: Space, base: u32, entries: &[(u64, u32)]) {
         let mut last = None;
         for &(pc, at) in entries {
-            let Some((name, cell)) = self.place(pc, key) else { continue };
+            let Some((name, cell)) = self.place(pc, space) else { continue };
             let array = match last {
                 Some((n, a)) if n == name => a,
                 _ => self.array(name),
@@ -81,7 +85,7 @@ impl Table {
             }
         }
     }
-    fn array(&mut self, name: u64) -> usize {
+    fn array(&mut self, name: Stretch) -> usize {
         let new = self.cells.len() as u32;
         let n = *self.arrays.entry(name).or_insert(new);
         if n == new {
@@ -90,8 +94,8 @@ impl Table {
         n as usize
     }
     /// Removes an entry if it leads to `offset`.
-    pub(crate) fn remove(&mut self, pc: u64, key: Key, offset: u32) {
-        let Some((name, cell)) = self.place(pc, key) else { return };
+    pub(crate) fn remove(&mut self, pc: u64, space: Space, offset: u32) {
+        let Some((name, cell)) = self.place(pc, space) else { return };
         let array = self.arrays.get(&name).and_then(|&n| self.cells.get_mut(n as usize));
         if let Some(to) = array.map(|a| &mut a[cell]).filter(|to| **to == offset) {
             *to = 0;
@@ -107,34 +111,49 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use remu_isa::Key;
+
+    const ZERO: Space = Space { key: Key(0), pages: [0; 2] };
 
     #[test]
     fn entries_come_and_go() {
         let mut t = Table::new(1);
         let all: Vec<(u64, u32)> = (0..1000).map(|n| (n * 6, n as u32)).collect();
-        t.insert(Key(0), 16, &all);
-        assert!(all.iter().all(|&(pc, at)| t.get(pc, Key(0)) == Some(16 + at)));
+        t.insert(ZERO, 16, &all);
+        assert!(all.iter().all(|&(pc, at)| t.get(pc, ZERO) == Some(16 + at)));
         assert_eq!(
-            (t.get(6, Key(1)), t.get(2, Key(0)), t.get(1 << 40, Key(0))),
+            (t.get(6, Space::user(Key(1))), t.get(2, ZERO), t.get(1 << 40, ZERO)),
             (None, None, None)
         );
         // The first stays.
-        t.insert(Key(0), 5000, &[(12, 0), (14, 0)]);
-        assert_eq!((t.get(12, Key(0)), t.get(14, Key(0))), (Some(18), Some(5000)));
-        t.remove(12, Key(0), 5000);
-        assert_eq!(t.get(12, Key(0)), Some(18));
-        t.remove(12, Key(0), 18);
-        assert_eq!(t.get(12, Key(0)), None);
+        t.insert(ZERO, 5000, &[(12, 0), (14, 0)]);
+        assert_eq!((t.get(12, ZERO), t.get(14, ZERO)), (Some(18), Some(5000)));
+        t.remove(12, ZERO, 5000);
+        assert_eq!(t.get(12, ZERO), Some(18));
+        t.remove(12, ZERO, 18);
+        assert_eq!(t.get(12, ZERO), None);
         t.clear();
-        assert_eq!(t.get(6, Key(0)), None);
+        assert_eq!(t.get(6, ZERO), None);
+    }
+
+    #[test]
+    fn physical_pages_tell_code_apart() {
+        let mut t = Table::new(1);
+        let spaces = [Space::machine(Key(0), 7), Space::machine(Key(0), 8), ZERO];
+        for (n, space) in spaces.into_iter().enumerate() {
+            t.insert(space, 16, &[(0x1000, n as u32)]);
+        }
+        assert_eq!(spaces.map(|s| t.get(0x1000, s)), [Some(16), Some(17), Some(18)]);
+        t.remove(0x1000, spaces[1], 17);
+        assert_eq!(spaces.map(|s| t.get(0x1000, s)), [Some(16), None, Some(18)]);
     }
 
     #[test]
     fn no_instruction_begins_between_cells() {
         let mut t = Table::new(2);
-        t.insert(Key(0), 16, &[(0x1000, 0), (0x1002, 0), (u64::MAX - 3, 1), (u64::MAX, 2)]);
+        t.insert(ZERO, 16, &[(0x1000, 0), (0x1002, 0), (u64::MAX - 3, 1), (u64::MAX, 2)]);
         assert_eq!(
-            [0x1000, 0x1002, u64::MAX - 3, u64::MAX].map(|pc| t.get(pc, Key(0))),
+            [0x1000, 0x1002, u64::MAX - 3, u64::MAX].map(|pc| t.get(pc, ZERO)),
             [Some(16), None, Some(17), None]
         );
     }

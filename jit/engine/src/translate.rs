@@ -7,8 +7,8 @@ use std::sync::{
 use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
-use remu_codegen::{Compiled, Layout};
-use remu_ir::passes::{Liveness, analyse};
+use remu_codegen::{Compiled, Layout, SoftMmu};
+use remu_ir::passes::{KeepsFlags, Liveness, analyse};
 use remu_ir::{Builder, Region, Type};
 use remu_isa::{Fetch, Former, Isa, Key, Limits, Shape};
 
@@ -16,10 +16,13 @@ use crate::cache::{Cache, CacheOptions, Module};
 use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory};
+use crate::machine::on_access;
 use crate::regions::{Faults, NewRegion, Regions};
 use crate::show;
+use crate::space::{Mapped, Space};
 use crate::stats::{Measured, Phase, Stats};
 use crate::table::Table;
+use crate::tlb::CodePages;
 
 /// Where guest code comes from.
 pub trait CodeSource: Send + Sync {
@@ -32,6 +35,11 @@ pub trait CodeSource: Send + Sync {
     fn module(&self, addr: u64) -> Option<Module> {
         let _ = addr;
         None
+    }
+    /// Code is about to be read from the physical page at an address, in a machine: from now on
+    /// [`Engine::page_written`] must be told before it is written past the processors.
+    fn translating(&self, pa: u64) {
+        let _ = pa;
     }
 }
 
@@ -53,6 +61,9 @@ pub struct Options {
     pub measure: bool,
     /// Keep translations in files.
     pub cache: Option<CacheOptions>,
+    /// A machine: guest addresses are looked up ([`crate::Mmu`]), and [`CodeSource`] is asked by
+    /// physical address.
+    pub machine: bool,
     /// Guest addresses whose translation is logged where the log asks for it;
     /// none means all.
     pub shown: Vec<RangeInclusive<u64>>,
@@ -67,6 +78,7 @@ impl Default for Options {
             perf_map: false,
             measure: false,
             cache: None,
+            machine: false,
             shown: Vec::new(),
         }
     }
@@ -139,6 +151,8 @@ pub struct Engine {
     /// Counts flushes: host code found before one is gone after it.
     pub(crate) generation: AtomicU64,
     inner: Mutex<Inner>,
+    /// Taken alone or with `inner` held.
+    pub(crate) code_pages: Mutex<CodePages>,
 }
 
 impl core::fmt::Debug for Engine {
@@ -187,19 +201,25 @@ pub struct Listing {
     pub len: usize,
 }
 
-/// Guest code, and what of it is translated. Bytes that may change are noted.
-struct Source<'a>(&'a Engine, Key, Option<Seen>);
+/// Guest code around an entry, and what of it is translated. Bytes that may change are noted.
+struct Source<'a> {
+    engine: &'a Engine,
+    space: Space,
+    entry: u64,
+    seen: Option<Seen>,
+}
 
 impl Fetch for Source<'_> {
     fn fetch(&mut self, addr: u64, buf: &mut [u8]) -> usize {
-        let have = self.0.source.fetch(addr, buf);
-        if let Some(seen) = &mut self.2 {
+        let have = self.space.fetch(&*self.engine.source, self.entry, addr, buf);
+        if let Some(seen) = &mut self.seen {
             seen.add(addr, &buf[..have]);
         }
         have
     }
     fn translated(&self, pc: u64) -> bool {
-        self.0.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, self.1).is_some()
+        let table = self.engine.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.get(pc, self.space).is_some()
     }
 }
 
@@ -232,22 +252,29 @@ impl Engine {
         check_host()?;
         let insn_align = isa.insn_align();
         let desc = isa.state();
+        let size = desc.size.next_multiple_of(64);
+        let softmmu = opts.machine.then(|| SoftMmu {
+            tlb: CpuMemory::tlb_offset(size) as i32 - Layout::BIAS,
+            longest: isa.max_insn_len() as u8,
+        });
+        let pinned = if opts.machine { SoftMmu::PINNED } else { desc.pinned_int.len() };
         let layout = Layout {
-            pinned_int: desc.pinned_int.to_vec(),
+            pinned_int: desc.pinned_int.iter().copied().take(pinned).collect(),
             pinned_vec: desc.pinned_vec.to_vec(),
             flags: (desc.regs.iter())
                 .filter(|r| r.slot.ty == Type::Flags)
                 .map(|r| r.slot.offset)
                 .collect(),
-            size: desc.size.next_multiple_of(64),
+            size,
             insn_align,
             avx512: false,
             sha: std::is_x86_feature_detected!("sha"),
+            softmmu,
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
         code.prepare(USUAL);
         let mut buf = CodeBuf::new(code.tail());
-        let thunks = emit_thunks(&mut buf, &layout, remu_ir::interp::eval_shim);
+        let thunks = emit_thunks(&mut buf, &layout, remu_ir::interp::eval_shim, on_access);
         let len = buf.pos();
         code.publish(len);
         let code_range = (code.base(), code.base() + code.size() as u64);
@@ -280,6 +307,7 @@ impl Engine {
             table: RwLock::new(Table::new(insn_align)),
             generation: AtomicU64::new(0),
             inner: Mutex::new(inner),
+            code_pages: Mutex::default(),
         };
         let cache = engine.opts.cache.clone().map(|o| engine.make_cache(o));
         engine.lock().cache = cache;
@@ -322,35 +350,44 @@ impl Engine {
     }
 
     /// Host code for a guest pc, translated if need be.
-    pub(crate) fn host_code(&self, pc: u64, key: Key) -> u64 {
+    pub(crate) fn host_code(&self, pc: u64, space: Space) -> u64 {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = table.get(pc, key) {
+        if let Some(at) = table.get(pc, space) {
             return self.code_range.0 + u64::from(at);
         }
         drop(table);
         let mut s = self.lock();
-        self.find_or_translate(&mut s, pc, key)
+        self.find_or_translate(&mut s, pc, space)
     }
-    fn find_or_translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
-        let found = self.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, key);
+    fn find_or_translate(&self, s: &mut Inner, pc: u64, space: Space) -> u64 {
+        let found = self.table.read().unwrap_or_else(PoisonError::into_inner).get(pc, space);
         match found {
             Some(at) => self.code_range.0 + u64::from(at),
-            None => match self.load(s, pc, key) {
+            None => match self.load(s, pc, space.key) {
                 Some(h) => h,
-                None => self.translate(s, pc, key),
+                None => self.translate(s, pc, space),
             },
         }
     }
 
     /// Makes the code of a region at the end of code memory; nothing refers to it yet.
-    fn compile(&self, s: &mut Inner, pc: u64, key: Key, source: &mut Source<'_>) -> Made {
+    fn compile(&self, s: &mut Inner, pc: u64, source: &mut Source<'_>) -> Made {
+        let Space { key, pages } = source.space;
         s.stats.begin();
         s.builder.0.reset();
-        let shape = s.former.form(&*self.isa, &s.builder.0, source, pc, key, self.opts.limits);
+        let mut limits = Limits { within_page: self.opts.machine, ..self.opts.limits };
+        if pages[1] != 0 {
+            // The rest of the first page is another space.
+            limits.insns = 1;
+        }
+        let shape = s.former.form(&*self.isa, &s.builder.0, source, pc, key, limits);
         s.region = s.builder.0.take(core::mem::take(&mut s.region));
+        s.region.mmu = self.isa.tlb(key);
         s.stats.end(Phase::Form);
         s.stats.note_insns(&s.region);
-        analyse(&s.region, Some(Compiler::keeps_flags), &mut s.live);
+        // The way to a machine's memory changes the host's flags.
+        let keeps = self.layout.softmmu.is_none().then_some(Compiler::keeps_flags as KeepsFlags);
+        analyse(&s.region, keeps, &mut s.live);
         s.stats.end(Phase::Analyse);
         let mut compiled = core::mem::take(&mut s.compiled);
         s.code.prepare(USUAL);
@@ -379,7 +416,9 @@ impl Engine {
     /// The region that would be made at a guest pc, as text. Makes nothing findable.
     pub fn listing(&self, pc: u64, key: Key) -> Listing {
         let s = &mut *self.lock();
-        let made = self.compile(s, pc, key, &mut Source(self, key, None));
+        let space = Space::user(key);
+        let mut source = Source { engine: self, space, entry: pc, seen: None };
+        let made = self.compile(s, pc, &mut source);
         let code = &s.code.tail()[..made.compiled.len];
         let listing = Listing {
             guest: show::guest_code(&*self.isa, &*self.source, &s.region),
@@ -391,14 +430,39 @@ impl Engine {
         listing
     }
 
-    fn translate(&self, s: &mut Inner, pc: u64, key: Key) -> u64 {
-        let module = self.source.module(pc);
-        let mut source = Source(self, key, module.is_none().then(Seen::default));
-        let Made { shape, host, compiled } = self.compile(s, pc, key, &mut source);
-        let seen = source.2.take();
+    /// Sees to it that writes to the pages of a space are noticed.
+    fn watch_pages(&self, s: &Inner, space: Space) {
+        for page in space.pages.into_iter().filter_map(|p| p.checked_sub(1)) {
+            let mut pages = self.code_pages.lock().unwrap_or_else(PoisonError::into_inner);
+            if !pages.watched.insert(page) {
+                continue;
+            }
+            let pa = page << SoftMmu::PAGE_BITS;
+            let mut any = false;
+            for c in s.cpus.iter().filter_map(Weak::upgrade) {
+                any |= c.tlbs().protect(pa);
+            }
+            // A store that has passed the look-up may come after the code was read.
+            if any && s.cpus.len() > 1 {
+                pages.written.insert(page);
+            }
+            drop(pages);
+            self.source.translating(pa);
+        }
+    }
+
+    fn translate(&self, s: &mut Inner, pc: u64, space: Space) -> u64 {
+        let machine = space.is_machine();
+        let module = if machine { None } else { self.source.module(pc) };
+        self.watch_pages(s, space);
+        let seen = (module.is_none() && !machine).then(Seen::default);
+        let mut source = Source { engine: self, space, entry: pc, seen };
+        let Made { shape, host, compiled } = self.compile(s, pc, &mut source);
+        let seen = source.seen.take();
         if show::wanted(&self.opts.shown, (shape.start, shape.end)) {
             let code = &s.code.tail()[..compiled.len];
-            show::region(&*self.isa, &*self.source, &s.region, &compiled, (host, code));
+            let mapped = Mapped { source: &*self.source, space, entry: pc };
+            show::region(&*self.isa, &mapped, &s.region, &compiled, (host, code));
         }
         s.code.publish(compiled.len);
         s.stats.regions += 1;
@@ -406,14 +470,14 @@ impl Engine {
         s.stats.ops += s.region.insts.len() as u64;
         s.stats.bytes += compiled.len as u64;
         s.stats.fallbacks += u64::from(compiled.fallbacks);
-        let guest = (shape.start, shape.end);
+        let guest = space.place(shape.start, shape.end);
         let unsaved = self.unsaved(s, host, pc, guest, shape.insns, compiled.fixed);
         let mut entries = core::mem::take(&mut s.entries);
         entries.clear();
         entries.extend(s.region.blocks.iter().zip(&compiled.entries).map(|(b, &o)| (b.pc, o)));
         let new = NewRegion {
             host,
-            key,
+            space,
             guest,
             entries: &entries,
             faults: Faults::Own(&compiled.faults),
@@ -426,7 +490,8 @@ impl Engine {
         let entry = self.publish(s, new, pc);
         s.entries = entries;
         s.compiled = compiled;
-        if module.is_none_or(|m| guest.0 < m.start || m.end < guest.1)
+        if !machine
+            && module.is_none_or(|m| guest.0 < m.start || m.end < guest.1)
             && let Some(n) = s.regions.at(host)
         {
             s.watched.add(n, guest, &seen.unwrap_or_default());
@@ -438,16 +503,16 @@ impl Engine {
 
     /// Makes a region findable. Returns the host address of `pc`.
     pub(crate) fn publish(&self, s: &mut Inner, new: NewRegion<'_>, pc: u64) -> u64 {
-        let NewRegion { host, key, entries, links, .. } = new;
+        let NewRegion { host, space, entries, links, .. } = new;
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.insert(key, (host - s.code.base()) as u32, entries);
+        table.insert(space, (host - s.code.base()) as u32, entries);
         let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| host + u64::from(e.1));
         if self.opts.perf_map {
             crate::run::perf_map(host, new.len, pc);
         }
         s.regions.push(new);
         for l in links {
-            if let Some(to) = table.get(l.target, key) {
+            if let Some(to) = table.get(l.target, space.of_page()) {
                 let (site, to) = (host + u64::from(l.site), s.code.base() + u64::from(to));
                 s.code.patch_rel32(site, to);
                 s.regions.note_incoming(to, site, host + u64::from(l.stub));
@@ -464,7 +529,7 @@ impl Engine {
         let site_end = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
         let link = s.regions.link_ending_at(site_end)?;
         let flushes = s.stats.flushes;
-        let host = self.find_or_translate(&mut s, link.target, link.key);
+        let host = self.find_or_translate(&mut s, link.target, link.space);
         // A flush has taken the site away.
         if s.stats.flushes == flushes {
             s.code.patch_rel32(site_end - 4, host);
@@ -494,7 +559,7 @@ impl Engine {
             let Some(r) = s.regions.get(n) else { continue };
             s.watched.remove(n);
             for &(pc, at) in s.regions.entries(r) {
-                table.remove(pc, r.key, (r.host - s.code.base()) as u32 + at);
+                table.remove(pc, r.space, (r.host - s.code.base()) as u32 + at);
             }
             for (site, stub) in s.regions.incoming(r) {
                 s.code.patch_rel32(site, stub);

@@ -3,8 +3,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use remu_engine::{CacheOptions, CodeSource, Cpu, Engine, Module, Options, Stats};
+use remu_engine::{
+    Access, AccessKind, CacheOptions, CodeSource, Core, Cpu, Engine, Mmu, Module, Options, Page,
+    Refused, Served, Stats,
+};
 use remu_ir::interp::{FlatMemory, Outcome, run};
 use remu_ir::{Builder, CrcAttr, *};
 use remu_isa::{Fetch, Flow, Isa, Key, Lift, Limits, Scan, StateDesc, cpu_state, form};
@@ -452,12 +456,14 @@ impl Isa for ToyIsa {
             rng.next();
         }
         let mut pool = Vec::new();
+        let mut last = None;
         if word % 7 < 3 {
             let mut flags = l.get(slots::n(0));
             for _ in 0..14 {
                 chain_op(l, &mut rng, &mut pool, &mut flags);
             }
             pool.push(flags);
+            last = Some(flags);
         } else {
             for _ in 0..10 {
                 random_op(l, &mut rng, &mut pool);
@@ -491,7 +497,14 @@ impl Isa for ToyIsa {
             }
         }
         if word.is_multiple_of(5) {
-            let c = value(l, &mut rng, &mut pool, Type::Bool);
+            let c = match last {
+                // As compilers do: set the flags, branch on them.
+                Some(f) => {
+                    l.set(slots::n(rng.below(2)), f);
+                    l.fl_cond(f, rng.pick(FlagCond::ALL))
+                }
+                None => value(l, &mut rng, &mut pool, Type::Bool),
+            };
             l.brcond(c, l.pc() + 12);
         }
     }
@@ -526,6 +539,50 @@ impl Fetch for Bytes<'_> {
 }
 
 const CODE: u64 = 0x10000;
+
+/// Runs a program on the interpreter: how it ends, and where.
+fn interpret(
+    program: &Program,
+    code: u64,
+    state: &mut [u8],
+    memory: &mut FlatMemory,
+) -> Result<(ExitKind, u64), String> {
+    let mut pc = code;
+    let b = Builder::new();
+    loop {
+        b.reset();
+        form(&ToyIsa, &b, &mut Bytes(program), pc, Key(0), Limits::default());
+        let region = b.take(Region::default());
+        let block = region.block_at(pc).ok_or("no block")?;
+        match run(&region, block, state, memory, 1000) {
+            Outcome::Continue(next) => pc = next,
+            Outcome::Exit(kind, at) => {
+                return Ok((kind, at));
+            }
+            Outcome::Fault { .. } => return Err("interpreter faulted".into()),
+        }
+    }
+}
+
+/// Says where registers differ.
+fn compare_states(cpu: &Cpu, state: &[u8]) -> Result<(), String> {
+    for r in STATE.regs {
+        let at = usize::from(r.slot.offset);
+        let n = r.slot.ty.bytes() as usize;
+        let mut want = [0; 16];
+        want[..n].copy_from_slice(&state[at..at + n]);
+        let want = u128::from_le_bytes(want);
+        if cpu.get(r.slot) != want {
+            return Err(format!("{} = {:x}, expected {want:x}", r.name, cpu.get(r.slot)));
+        }
+    }
+    let stat = u32::from_le_bytes([state[32], state[33], state[34], state[35]]);
+    // Bit 1, denormal input, is the host's own business.
+    if (cpu.header().fpstat ^ stat) & !2 != 0 {
+        return Err(format!("fpstat = {:x}, expected {stat:x}", cpu.header().fpstat));
+    }
+    Ok(())
+}
 
 /// Runs one program both ways; an error text where they differ.
 fn compare(words: &[u32], seed: u64) -> Result<(), String> {
@@ -569,47 +626,143 @@ fn compare_at(words: &[u32], seed: u64, code: u64, folder: Option<&Path>) -> Res
     let mut memory =
         FlatMemory { base, bytes: buffer.iter().flat_map(|w| w.to_le_bytes()).collect() };
 
-    let mut pc = code;
-    let b = Builder::new();
-    let kind = loop {
-        b.reset();
-        form(&ToyIsa, &b, &mut Bytes(&program), pc, Key(0), Limits::default());
-        let region = b.take(Region::default());
-        let block = region.block_at(pc).ok_or("no block")?;
-        match run(&region, block, &mut state, &mut memory, 1000) {
-            Outcome::Continue(next) => pc = next,
-            Outcome::Exit(kind, at) => {
-                pc = at;
-                break kind;
-            }
-            Outcome::Fault { .. } => return Err("interpreter faulted".into()),
-        }
-    };
+    let (kind, pc) = interpret(&program, code, &mut state, &mut memory)?;
     let got = engine.run(&mut cpu);
     if (got, cpu.pc()) != (kind, pc) {
         return Err(format!("exit {got:?} at {:x}, expected {kind:?} at {pc:x}", cpu.pc()));
     }
-    for r in STATE.regs {
-        let at = usize::from(r.slot.offset);
-        let n = r.slot.ty.bytes() as usize;
-        let mut want = [0; 16];
-        want[..n].copy_from_slice(&state[at..at + n]);
-        let want = u128::from_le_bytes(want);
-        if cpu.get(r.slot) != want {
-            return Err(format!("{} = {:x}, expected {want:x}", r.name, cpu.get(r.slot)));
-        }
-    }
-    let stat = u32::from_le_bytes([state[32], state[33], state[34], state[35]]);
-    // Bit 1, denormal input, is the host's own business.
-    if (cpu.header().fpstat ^ stat) & !2 != 0 {
-        return Err(format!("fpstat = {:x}, expected {stat:x}", cpu.header().fpstat));
-    }
+    compare_states(&cpu, &state)?;
     let after: Vec<u8> = buffer.iter().flat_map(|w| w.to_le_bytes()).collect();
     if after != memory.bytes {
         return Err("memory differs".into());
     }
     engine.save();
     Ok(engine.stats())
+}
+
+/// The memory of a machine: two guest pages in a row, whose places are exchanged.
+struct Exchanged {
+    bytes: Vec<AtomicU8>,
+    /// Index of the first page's first byte.
+    first: usize,
+    rng: Rng,
+    /// Accesses made in the handler, and entries made for the TLB.
+    served: [u64; 2],
+}
+
+impl Exchanged {
+    const PAGE: usize = 4096;
+    /// Where the first page is for the guest, and the buffer: half in each page.
+    const BASE: u64 = 0x7_1234_5000;
+    const BUFFER: u64 = Self::BASE + (Self::PAGE - BUFFER / 2) as u64;
+
+    fn new(rng: Rng) -> Exchanged {
+        let bytes: Vec<AtomicU8> = (0..3 * Self::PAGE).map(|_| AtomicU8::new(0)).collect();
+        let first = bytes.as_ptr().align_offset(Self::PAGE);
+        Exchanged { bytes, first, rng, served: [0; 2] }
+    }
+    fn byte(&self, addr: u64) -> &AtomicU8 {
+        let off = (addr - Self::BASE) as usize;
+        assert!(off < 2 * Self::PAGE, "{addr:x} is no memory");
+        &self.bytes[self.first + (off ^ Self::PAGE)]
+    }
+    fn buffer(&self) -> Vec<u8> {
+        let all = Self::BUFFER..Self::BUFFER + BUFFER as u64;
+        all.map(|a| self.byte(a).load(Ordering::Relaxed)).collect()
+    }
+}
+
+impl Mmu for Exchanged {
+    fn access(
+        &mut self,
+        core: &mut Core<'_>,
+        addr: u64,
+        access: Access,
+        operands: [u128; 2],
+    ) -> Result<Served, Refused> {
+        let n = u64::from(access.mem.bytes());
+        let crosses = addr as usize % Self::PAGE + n as usize > Self::PAGE;
+        let simple = matches!(access.kind, AccessKind::Load | AccessKind::Store);
+        assert!(simple || !crosses);
+        if !crosses && (!simple || self.rng.below(2) == 0) {
+            self.served[1] += 1;
+            let page = addr & !(Self::PAGE as u64 - 1);
+            let host = self.byte(page).as_ptr();
+            let write = access.kind.writes() || self.rng.below(2) == 0;
+            let read = !access.kind.writes() || self.rng.below(2) == 0;
+            core.fill(access.tlb, Page { va: addr, pa: addr, host, read, write });
+            return Ok(Served::Filled);
+        }
+        self.served[0] += 1;
+        let mut old = 0;
+        for k in 0..n {
+            let byte = self.byte(addr + k);
+            if access.kind == AccessKind::Load {
+                old |= u128::from(byte.load(Ordering::Relaxed)) << (8 * k);
+            } else {
+                byte.store((operands[0] >> (8 * k)) as u8, Ordering::Relaxed);
+            }
+        }
+        Ok(Served::Done(old))
+    }
+    fn fetch(&mut self, _: &mut Core<'_>, addr: u64, _: Key) -> Result<u64, Refused> {
+        // Another page of the program each time would be the same code.
+        Ok(addr / Self::PAGE as u64)
+    }
+}
+
+/// Runs one program on the interpreter and in a machine, where its code crosses a page's end.
+fn compare_machine(words: &[u32], seed: u64) -> Result<[u64; 2], String> {
+    let code = CODE + Exchanged::PAGE as u64 - 8;
+    let mut bytes = vec![0; Exchanged::PAGE - 8];
+    bytes.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+    bytes.extend([0; 16]);
+    let program = Arc::new(Program(CODE, bytes, 0));
+    let options = Options { code_size: 4 << 20, machine: true, ..Options::default() };
+    let engine =
+        Engine::new(Box::new(ToyIsa), program.clone(), options).map_err(|e| e.to_string())?;
+    let mut cpu = Cpu::new(&engine).map_err(|e| e.to_string())?;
+    let mut rng = Rng(seed | 1);
+    let mut mmu = Exchanged::new(Rng(seed << 1 | 1));
+    for a in 0..BUFFER as u64 {
+        mmu.byte(Exchanged::BUFFER + a).store(rng.number() as u8, Ordering::Relaxed);
+    }
+    for r in STATE.regs {
+        let v = u128::from(rng.number()) << 64 | u128::from(rng.number());
+        let v = if r.slot.ty == Type::Flags { v & 0xf000_0000 } else { v };
+        cpu.set(r.slot, v);
+    }
+    cpu.set(slots::x(15), Exchanged::BUFFER.into());
+    cpu.set_pc(code);
+    let mut state = cpu.state().to_vec();
+    let mut memory = FlatMemory { base: Exchanged::BUFFER, bytes: mmu.buffer() };
+    let (kind, pc) = interpret(&program, code, &mut state, &mut memory)?;
+    let got = engine.run_machine(&mut cpu, &mut mmu);
+    if (got, cpu.pc()) != (kind, pc) {
+        return Err(format!("exit {got:?} at {:x}, expected {kind:?} at {pc:x}", cpu.pc()));
+    }
+    compare_states(&cpu, &state)?;
+    if mmu.buffer() != memory.bytes {
+        return Err("memory differs".into());
+    }
+    Ok(mmu.served)
+}
+
+#[test]
+fn random_programs_leave_the_interpreters_state_in_machines_too() {
+    let count = std::env::var("REMU_RANDOM").ok().and_then(|s| s.parse().ok()).unwrap_or(3000u64);
+    let (mut failures, mut served) = (Vec::new(), [0; 2]);
+    for n in 1..=count {
+        let mut rng = Rng(n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let len = 1 + rng.below(8);
+        let words: Vec<u32> = (0..len).map(|_| rng.next() as u32 | 1).collect();
+        match compare_machine(&words, n) {
+            Ok([done, filled]) => served = [served[0] + done, served[1] + filled],
+            Err(e) => failures.push(format!("seed {n}: {e}; words {words:?}")),
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures[..failures.len().min(5)].join("\n"));
+    assert!(count < 1000 || served[0] > 100 && served[1] > 100, "{served:?}");
 }
 
 /// Code comes from the cache wherever the guest's file is mapped, unless it

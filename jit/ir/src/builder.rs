@@ -628,6 +628,11 @@ impl Builder {
         let (base, index, a) = self.fold_addr(base, index, a);
         self.make_with(Op::store, &[base, index, v], a);
     }
+    /// Hint that `base + (index << a.scale) + a.disp` will be read.
+    pub fn prefetch(&self, base: Val, index: Val, a: Addr) {
+        let (base, index, a) = self.fold_addr(base, index, a);
+        self.make_with(Op::prefetch, &[base, index], a);
+    }
     /// Folds an address that was computed for this access alone: a sum with a
     /// constant that no slot holds.
     fn fold_addr(&self, base: Val, index: Val, mut a: Addr) -> (Val, Val, Addr) {

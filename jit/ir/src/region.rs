@@ -114,8 +114,8 @@ pub struct Block {
     pub start: u16,
     /// One past the last instruction.
     pub end: u16,
-    /// Poll for an exit request on entry: set for the region's entry, targets
-    /// of backward branches and of calls.
+    /// Poll for an exit request on entry: set for the region's entry and targets
+    /// of conditional backward branches. A `goto` back polls itself.
     pub poll: bool,
 }
 
@@ -135,6 +135,8 @@ pub struct Region {
     /// Floating-point ops differ from the host's under the current mode, as
     /// where Arm flushes denormal numbers: back ends call their meaning.
     pub soft_float: bool,
+    /// Number of the TLB that memory accesses go through; 0 where there are none.
+    pub mmu: u8,
 }
 
 impl Region {
@@ -146,6 +148,7 @@ impl Region {
         self.vconsts.clear();
         self.helpers.clear();
         self.soft_float = false;
+        self.mmu = 0;
     }
     /// The value a constant instruction has, if `id` is one. Looks through
     /// nothing: the builder folds.

@@ -9,7 +9,7 @@ unaligned EINVAL 1
 new code runs 7 then 9
 maps: text x 1 heap 1 stack 1 no runner 1
 cmdline 1
-auxv 1
+auxv 1 by prctl 1
 shared memory 77
 fork keeps memory apart 1 1
 file pages in another order: 3 1 2
@@ -21,6 +21,8 @@ sealed: no change 1 1 1 1 still there 6
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/prctl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -102,7 +104,10 @@ int main(int argc, char **argv)
     for (; (char *)a < text + n; a++)
         if (a->a_type == AT_ENTRY)
             entry = a->a_un.a_val == getauxval(AT_ENTRY);
-    printf("auxv %d\n", entry && getauxval(AT_PAGESZ) == 4096 && getauxval(AT_RANDOM) != 0);
+    static char copy[4096];
+    long have = prctl(0x41555856, copy, sizeof copy, 0, 0);
+    printf("auxv %d by prctl %d\n", entry && getauxval(AT_PAGESZ) == 4096 && getauxval(AT_RANDOM) != 0,
+           have == (long)n && !memcmp(copy, text, n));
     int id = shmget(IPC_PRIVATE, 5000, IPC_CREAT | 0600);
     int *m = shmat(id, 0, 0);
     if (!fork()) {

@@ -14,9 +14,9 @@ const SIGNS: [&str; 2] = ["panicked at", "fault of the runner itself"];
 
 /// Namespaces, empty folders for temporary files, nobody's identity: arguments runner, program, seed,
 /// seconds. The program makes itself a user namespace, which a changed root would not permit.
-const SHELL: &str = "mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /var/tmp && \
+const SHELL: &str = "exec 3<\"$1\" 4<\"$2\" && mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs /var/tmp && \
     mount -t tmpfs tmpfs /dev/shm && chmod 1777 /tmp /var/tmp /dev/shm && \
-    cp \"$1\" /tmp/runner && cp \"$2\" /tmp/hostile && chmod 755 /tmp/runner /tmp/hostile && cd /tmp && \
+    cat <&3 >/tmp/runner && cat <&4 >/tmp/hostile && exec 3<&- 4<&- && chmod 755 /tmp/runner /tmp/hostile && cd /tmp && \
     exec setpriv --reuid 65534 --regid 65534 --clear-groups /tmp/runner /tmp/hostile \"$3\" \"$4\"";
 
 /// Runs the program in `sysroot-tests/fuzz/hostile.c` for a time. Needs root, which it gives up.
@@ -36,8 +36,12 @@ pub(crate) fn run(guest: Arch, seconds: u64, seed: u64, bin: Option<PathBuf>) ->
     let outcome = unshare.stdin(Stdio::null()).output();
     fs::remove_file(&program)?;
     let outcome = outcome?;
-    let (out, err) =
-        (String::from_utf8_lossy(&outcome.stdout), String::from_utf8_lossy(&outcome.stderr));
+    // The calls write there, too.
+    let text = |bytes: &[u8]| -> String {
+        let shown = bytes.iter().filter(|b| matches!(b, b'\n' | b' '..=b'~'));
+        shown.map(|&b| char::from(b)).collect()
+    };
+    let (out, err) = (text(&outcome.stdout), text(&outcome.stderr));
     print!("hostile calls, {guest}, seed {seed}: {out}");
     let broken: Vec<&str> =
         err.lines().filter(|l| SIGNS.iter().any(|sign| l.contains(sign))).collect();
@@ -47,7 +51,8 @@ pub(crate) fn run(guest: Arch, seconds: u64, seed: u64, bin: Option<PathBuf>) ->
         bail!("the runner broke {} times, first: {}", broken.len(), shown.join("\n"));
     }
     if !outcome.status.success() {
-        bail!("ended with {}: {}", outcome.status, err.lines().last().unwrap_or_default());
+        let last: String = err.lines().last().unwrap_or_default().chars().take(200).collect();
+        bail!("ended with {}: {last}", outcome.status);
     }
     let rounds = out.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
     let rounds = rounds.context("the program did not say how many rounds it made")?;

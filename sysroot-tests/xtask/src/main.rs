@@ -3,13 +3,14 @@
 mod apt;
 mod arch;
 mod bench;
+mod boot;
 mod cache;
 mod ci;
 mod cmd;
 mod direct;
 mod fuzz;
-mod install;
 mod hostile;
+mod install;
 mod jail;
 mod oracle;
 mod programs;
@@ -116,6 +117,8 @@ enum Command {
     },
     /// Time native, qemu and remu over the work list and write the table.
     Bench(bench::Options),
+    /// Boot machines and talk to their consoles.
+    Boot(boot::Options),
     /// Check dependencies between crates, unsafe code, file length and the like.
     CheckTree,
     /// Every check of the project: the test command of README.md.
@@ -159,6 +162,7 @@ fn run() -> Result<()> {
         Command::Hostile { arch, seconds, seed, bin } => hostile::run(arch, seconds, seed, bin),
         Command::Support { bin } => support::run(bin),
         Command::Bench(options) => bench::run(&options),
+        Command::Boot(options) => boot::run(&options),
         Command::Run { arch, program } => direct::run(arch, &program),
         Command::Differential { arch, count, seed, row } => {
             direct::differential(arch, count, seed, row.as_deref())

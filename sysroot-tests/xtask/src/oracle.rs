@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::arch::Arch;
-use crate::{apt, cache, cmd};
+use crate::{apt, cache, cmd, sysroot};
 
 /// Debian's suite with the newest versions.
 const SUITE: &str = "sid";
@@ -47,6 +47,24 @@ pub(crate) fn qemu(guest: Arch) -> Result<PathBuf> {
         bail!("the qemu-user package holds no {}", path.display());
     }
     Ok(path)
+}
+
+/// qemu-system for `guest`, made ready when missing: the newest one, on the libraries of its own suite.
+pub(crate) fn system(guest: Arch) -> Result<Command> {
+    let dir = cache::root()?.join("oracle-system");
+    cache::ensure_dir(&dir, |part| {
+        eprintln!("fetching qemu-system from Debian {SUITE}");
+        let packages = ["qemu-system-riscv", "qemu-system-arm"].map(String::from);
+        sysroot::unpack(Arch::Native, SUITE, &packages, part)
+    })?;
+    let program = dir.join("usr/bin").join(format!("qemu-system-{guest}"));
+    if !program.is_file() {
+        bail!("the qemu-system packages hold no {}", program.display());
+    }
+    let mut command = Command::new(dir.join("usr/lib64/ld-linux-x86-64.so.2"));
+    command.arg("--library-path").arg(dir.join("usr/lib/x86_64-linux-gnu")).arg(program);
+    command.arg("-L").arg(dir.join("usr/share/qemu"));
+    Ok(command)
 }
 
 /// `cargo xtask oracle`: prints path and version for every guest.

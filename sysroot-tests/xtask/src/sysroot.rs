@@ -144,7 +144,7 @@ fn is_bad_index(error: &anyhow::Error) -> bool {
 }
 
 /// Unpacks packages and what they depend on; no package script runs.
-fn unpack(arch: Arch, suite: &str, packages: &[String], root: &Path) -> Result<()> {
+pub(crate) fn unpack(arch: Arch, suite: &str, packages: &[String], root: &Path) -> Result<()> {
     // mmdebstrap wants to make the folder's contents itself, and accepts an empty one.
     let mut child = Command::new("mmdebstrap")
         .args(["--variant=extract", "--skip=check/qemu"])

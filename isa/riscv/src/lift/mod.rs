@@ -7,6 +7,7 @@ pub mod rv_d;
 pub mod rv_f;
 pub mod rv_i;
 pub mod rv_m;
+pub mod rv_priv;
 pub mod rv_zabha;
 pub mod rv_zacas;
 pub mod rv_zb;

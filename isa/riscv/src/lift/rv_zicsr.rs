@@ -8,6 +8,7 @@ use crate::decode::args;
 use crate::helpers::TIME;
 use crate::isa::Mode;
 use crate::state::{RMM, fpmode_of, slots};
+use crate::system::{MachineKey, plain};
 
 const FFLAGS: u16 = 0x001;
 const FRM: u16 = 0x002;
@@ -15,6 +16,10 @@ const FCSR: u16 = 0x003;
 const CYCLE: u16 = 0xc00;
 const TIMER: u16 = 0xc01;
 const INSTRET: u16 = 0xc02;
+
+const SSTATUS: u16 = 0x100;
+/// Interrupts are enabled, in `sstatus`.
+const SIE: u64 = 1 << 1;
 
 /// Bits of each 4-bit number in reverse: nibble n is that of n.
 const REVERSED: u64 = 0xf7b3_d591_e6a2_c480;
@@ -94,7 +99,42 @@ enum Change {
     Clear,
 }
 
+/// `sstatus` in a machine: reading, and setting or clearing bits 4:0, of which only SIE can be
+/// written. What does more is left to [`crate::system`]. Whether this is that register.
+fn sstatus(l: &Lift<'_>, csr: u16, rd: u8, set: u8, clear: u8) -> bool {
+    let Some(key) = MachineKey::of_key(l.key()).filter(|_| csr == SSTATUS) else { return false };
+    let old = l.get(key.status_slot());
+    if rd != 0 {
+        let seen = l.and(old, l.c64(key.sstatus_mask()));
+        l.set_x(rd, l.or(seen, l.c64(key.sstatus_fixed())));
+    }
+    let sie = l.c64(SIE);
+    if u64::from(clear) & SIE != 0 {
+        l.set(key.status_slot(), l.andc(old, sie));
+    }
+    if u64::from(set) & SIE != 0 {
+        l.set(key.status_slot(), l.or(old, sie));
+        // An interrupt that was held back is taken at once.
+        let held = l.icmp(l.get(key.held_slot()), l.c64(0), Cond::Ne);
+        l.exit_if(held, ExitKind::KeyChanged, l.next_pc());
+    }
+    true
+}
+
 fn access(l: &Lift<'_>, csr: u16, rd: u8, operand: Val, change: Change) {
+    if let Some((slot, mask)) = MachineKey::of_key(l.key()).and_then(|key| plain(csr, key)) {
+        let old = l.get(slot);
+        let new = match change {
+            Change::None => None,
+            Change::Write => Some(operand),
+            Change::Set => Some(l.or(old, operand)),
+            Change::Clear => Some(l.andc(old, operand)),
+        };
+        if let Some(new) = new {
+            l.set(slot, l.and(new, l.c64(mask)));
+        }
+        return l.set_x(rd, old);
+    }
     let status = matches!(csr, FFLAGS | FRM | FCSR);
     let counter = matches!(csr, CYCLE | TIMER | INSTRET);
     let readable = counter && change == Change::None;
@@ -136,10 +176,16 @@ pub fn csrrw(l: &Lift<'_>, a: args::Csr) {
     access(l, a.csr, a.rd, l.x(a.rs1), Change::Write);
 }
 pub fn csrrs(l: &Lift<'_>, a: args::Csr) {
+    if sstatus(l, a.csr, a.rd, 0, 0) {
+        return;
+    }
     let change = if a.rs1 == 0 { Change::None } else { Change::Set };
     access(l, a.csr, a.rd, l.x(a.rs1), change);
 }
 pub fn csrrc(l: &Lift<'_>, a: args::Csr) {
+    if sstatus(l, a.csr, a.rd, 0, 0) {
+        return;
+    }
     let change = if a.rs1 == 0 { Change::None } else { Change::Clear };
     access(l, a.csr, a.rd, l.x(a.rs1), change);
 }
@@ -150,10 +196,16 @@ pub fn csrrwi(l: &Lift<'_>, a: args::Csri) {
     access(l, a.csr, a.rd, immediate(l, a), Change::Write);
 }
 pub fn csrrsi(l: &Lift<'_>, a: args::Csri) {
+    if sstatus(l, a.csr, a.rd, a.uimm, 0) {
+        return;
+    }
     let change = if a.uimm == 0 { Change::None } else { Change::Set };
     access(l, a.csr, a.rd, immediate(l, a), change);
 }
 pub fn csrrci(l: &Lift<'_>, a: args::Csri) {
+    if sstatus(l, a.csr, a.rd, 0, a.uimm) {
+        return;
+    }
     let change = if a.uimm == 0 { Change::None } else { Change::Clear };
     access(l, a.csr, a.rd, immediate(l, a), change);
 }

@@ -10,7 +10,7 @@ use crate::Layout;
 pub(super) const NOBODY: u16 = u16::MAX;
 pub(super) const NO_HOST: Host = u8::MAX;
 /// Not in a spill slot; the last one is never given out.
-const NO_SPILL: u8 = u8::MAX;
+pub(super) const NO_SPILL: u8 = u8::MAX;
 
 /// Where a value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -301,9 +301,8 @@ impl Compiler<'_> {
     /// A value that was in memory is in a register now.
     pub(super) fn moved_to(&mut self, root: u16, h: Host) {
         let v = &mut self.vals[usize::from(root)];
-        match core::mem::replace(&mut v.loc, Loc::Reg(h)) {
-            Loc::Home(off) => v.home = off,
-            _ => {}
+        if let Loc::Home(off) = core::mem::replace(&mut v.loc, Loc::Reg(h)) {
+            v.home = off;
         }
         self.owner[usize::from(h)] = root;
     }
@@ -509,6 +508,7 @@ impl Compiler<'_> {
         let slot = Slot { offset: i.imm as u16, ty: i.ty };
         let id = i.args[0];
         if slot.ty == Type::Flags {
+            self.forget_edges(slot.offset);
             return self.set_flags(slot, id);
         }
         let root = self.root(id);
@@ -577,6 +577,7 @@ impl Compiler<'_> {
         self.homes.fill(NOBODY);
         self.spilled.fill(false);
         self.a.drop_flags();
+        self.at_edges = None;
         self.unlock_all();
     }
     /// Gives every value that outlives this op a place that survives a call

@@ -6,7 +6,9 @@ use super::X;
 use super::alloc::wide;
 use super::enc::{Alu, Mem, RAX, RBX, RCX, RDX, RSI, Rm, W, at, cc};
 use super::lower::Compiler;
+use super::softmmu::Operand;
 use super::vector::{MOVQ_R_X, MOVQ_X_R, PEXTRQ, PINSRQ};
+use crate::AccessKind;
 
 impl Compiler<'_> {
     /// An instruction on 1, 2, 4 or 8 bytes of memory: `op` is the opcode for
@@ -38,11 +40,16 @@ impl Compiler<'_> {
         let op = RmwOp::from_u8(i.imm as u8);
         let [addr, v, ..] = i.args;
         let base = self.reg(addr);
-        let m = at(base, 0);
+        let mut m = at(base, 0);
         self.check_align(m, mem);
         let vs = self.reg(v);
         let unused = self.vals[usize::from(id)].uses == 0;
         self.done_all(i);
+        // Before the access: what it emits must not lie between look-up and access.
+        let plain = matches!(op, RmwOp::Xchg | RmwOp::Add)
+            || unused && matches!(op, RmwOp::Or | RmwOp::And | RmwOp::Xor);
+        let temp = if plain { RAX } else { self.scratch(false) };
+        let back = self.soft_atomic(&mut m, mem, AccessKind::Rmw(op), &[Operand::Host(vs)]);
         self.may_fault();
         match op {
             RmwOp::Xchg => {
@@ -57,7 +64,10 @@ impl Compiler<'_> {
                 self.a.mov(W::Q, RAX, vs);
                 self.sized(true, mem, 0x0fc1, RAX, m);
             }
-            _ => self.rmw_loop(op, mem, m, vs),
+            _ => self.rmw_loop(op, mem, m, vs, temp),
+        }
+        if let Some(l) = back {
+            self.a.bind(l);
         }
         if !unused {
             self.unlock_all();
@@ -69,8 +79,7 @@ impl Compiler<'_> {
         self.unlock_all();
     }
     /// Compare-and-swap loop; leaves the old value in rax.
-    fn rmw_loop(&mut self, op: RmwOp, mem: MemOp, m: Mem, vs: u8) {
-        let t = self.scratch(false);
+    fn rmw_loop(&mut self, op: RmwOp, mem: MemOp, m: Mem, vs: u8, t: u8) {
         let w = if mem.size == 3 { W::Q } else { W::D };
         match mem.size {
             0 | 1 => self.a.movzx(mem.bytes(), RAX, Rm::M(m)),
@@ -125,13 +134,24 @@ impl Compiler<'_> {
             return self.cas16(id, i);
         }
         let base = self.reg(i.args[0]);
-        let m = at(base, 0);
+        let mut m = at(base, 0);
         self.check_align(m, mem);
         let new = self.reg(i.args[2]);
+        let mut back = None;
+        if self.lay.softmmu.is_some() {
+            let expect = self.reg(i.args[1]);
+            let operands = [expect, new].map(Operand::Host);
+            back = self.soft_atomic(&mut m, mem, AccessKind::Cas, &operands);
+        }
         self.load_into(i.args[1], RAX);
         self.done_all(i);
         self.may_fault();
         self.sized(true, mem, 0x0fb1, new, m);
+        if let Some(l) = back {
+            self.a.bind(l);
+            // The operands may have every scratch register, and are not needed any more.
+            self.unlock_all();
+        }
         let d = self.dest(id, None);
         match mem.size {
             0 | 1 => self.a.movzx(mem.bytes(), d, Rm::R(RAX)),
@@ -157,8 +177,10 @@ impl Compiler<'_> {
             }
         }
         self.a.mov(W::Q, RSI, RAX);
-        let m = at(RSI, 0);
+        let mut m = at(RSI, 0);
         self.check_align(m, mem_aligned(i));
+        let operands = [e, n].map(|x| Operand::Host(x + X));
+        let back = self.soft_atomic(&mut m, mem_aligned(i), AccessKind::Cas, &operands);
         self.may_fault();
         self.a.b(0xf0);
         self.a.alu_imm(Alu::Or, W::D, Rm::M(m), 0);
@@ -171,6 +193,9 @@ impl Compiler<'_> {
         self.a.b(0xf0);
         self.a.op(W::Q, 0x0fc7, 1, Rm::M(m), false);
         self.a.ld(W::Q, RBX, save);
+        if let Some(l) = back {
+            self.a.bind(l);
+        }
         self.done_all(i);
         let d = self.dest(id, None);
         self.a.vex(MOVQ_X_R, d - X, 0, Rm::R(RAX));

@@ -25,13 +25,18 @@ impl Compiler<'_> {
     }
     /// Label of the block at a guest address, if it is in the region.
     fn block_label(&self, pc: u64) -> Option<Label> {
-        let n = self.r.blocks.binary_search_by_key(&pc, |b| b.pc).ok()?;
-        Some(self.block_labels[n])
+        self.block_number(pc).map(|n| self.block_labels[n])
+    }
+    fn block_number(&self, pc: u64) -> Option<usize> {
+        self.r.blocks.binary_search_by_key(&pc, |b| b.pc).ok()
     }
     /// Jumps to a guest address inside or outside the region.
     fn goto(&mut self, pc: u64, from: u64) {
-        if self.block_label(pc).is_some() {
+        if let Some(n) = self.block_number(pc) {
             self.restore_kept();
+            if pc <= from && !self.r.blocks[n].poll {
+                self.poll(pc);
+            }
         }
         match self.block_label(pc) {
             Some(l) if Some(l) == self.next_block => {}
@@ -46,6 +51,10 @@ impl Compiler<'_> {
     }
     /// A jump that the engine will point at the region of `target`.
     pub(super) fn link_jump(&mut self, target: u64) {
+        if !self.linkable(target) {
+            self.a.movi_pc(RAX, target);
+            return self.jump_by_lookup();
+        }
         self.a.align(4, 1);
         self.a.b(0xe9);
         self.link(target);
@@ -58,23 +67,31 @@ impl Compiler<'_> {
         self.cold.push(Cold::LinkStub { label: stub, site, target });
     }
 
+    fn brcond(&mut self, i: &Inst) {
+        let pc = self.pc_of(i.imm);
+        let to = self.block_number(pc);
+        let slot = self.edge_slot(i, to);
+        if let Some(n) = to {
+            self.restore_kept();
+            let to = self.block_labels[n];
+            let label = if slot.is_some() { self.a.label() } else { to };
+            self.branch(i.args[0], true, label);
+            if let Some(slot) = slot {
+                let flags = self.edge_flags(slot);
+                self.cold.push(Cold::Edge { label, flags, to });
+            }
+        } else {
+            let label = self.a.label();
+            self.branch(i.args[0], true, label);
+            let flags = slot.map(|s| self.edge_flags(s));
+            self.cold.push(Cold::Goto { label, pc, poll: pc <= self.current_pc, flags });
+        }
+    }
     /// Lowers an op that branches or ends the block.
     pub(super) fn control(&mut self, i: &Inst) {
         match i.op {
             Op::brcond => {
-                let pc = self.pc_of(i.imm);
-                let l = match self.block_label(pc) {
-                    Some(l) => {
-                        self.restore_kept();
-                        l
-                    }
-                    None => {
-                        let l = self.a.label();
-                        self.cold.push(Cold::Goto { label: l, pc, poll: pc <= self.current_pc });
-                        l
-                    }
-                };
-                self.branch(i.args[0], true, l);
+                self.brcond(i);
                 self.done_all(i);
             }
             Op::goto => self.goto(self.pc_of(i.imm), self.current_pc),
@@ -93,9 +110,7 @@ impl Compiler<'_> {
             Op::goto_ptr => {
                 self.load_into(i.args[0], RAX);
                 self.poll_dynamic();
-                let entry = self.probe_at_end();
-                self.a.jcc_far(cc::NE, self.thunks.lookup);
-                self.a.op(W::D, 0xff, 4, Rm::M(Mem { disp: 8, ..entry }), false);
+                self.jump_by_lookup();
             }
             Op::call => self.call(self.pc_of(i.imm), self.pc_of(i32::from(i.args[3]))),
             Op::call_ptr => self.call_ptr(i),
@@ -118,6 +133,17 @@ impl Compiler<'_> {
             0,
         );
         self.a.jcc_far(cc::NE, self.thunks.poll);
+    }
+    /// Jumps to the guest address in rax; every scratch register is free.
+    fn jump_by_lookup(&mut self) {
+        let entry = self.probe_at_end();
+        self.a.jcc_far(cc::NE, self.thunks.lookup);
+        self.a.op(W::D, 0xff, 4, Rm::M(Mem { disp: 8, ..entry }), false);
+    }
+    /// Whether a jump to a guest address may be patched to lead straight there: as long
+    /// as this code is right, so is that one.
+    fn linkable(&self, pc: u64) -> bool {
+        self.lay.softmmu.is_none_or(|m| m.same_page(self.r.blocks[0].pc, pc))
     }
     /// rcx = cache entry for the guest address in rax; equal if it is there.
     fn probe(&mut self) {
@@ -170,6 +196,9 @@ impl Compiler<'_> {
         self.a.push(RAX);
         if self.block_label(pc).is_some() {
             self.restore_kept();
+        } else if !self.linkable(pc) {
+            self.a.movi_pc(RAX, pc);
+            return self.call_by_lookup(ret);
         }
         self.align_landing(5);
         match self.block_label(pc) {
@@ -187,6 +216,10 @@ impl Compiler<'_> {
         self.a.movi_pc(RAX, ret);
         self.a.push(RAX);
         self.load_into(i.args[0], RAX);
+        self.call_by_lookup(ret);
+    }
+    /// Calls the guest address in rax.
+    fn call_by_lookup(&mut self, ret: u64) {
         self.probe();
         let (miss, back) = (self.a.label(), self.a.label());
         self.a.jcc(cc::NE, miss);
@@ -226,8 +259,16 @@ impl Compiler<'_> {
                     self.a.bind(label);
                     self.exit(kind, pc);
                 }
-                Cold::Goto { label, pc, poll } => {
+                Cold::Edge { label, flags, to } => {
                     self.a.bind(label);
+                    self.write_edge(flags);
+                    self.a.jmp(to);
+                }
+                Cold::Goto { label, pc, poll, flags } => {
+                    self.a.bind(label);
+                    if let Some(f) = flags {
+                        self.write_edge(f);
+                    }
                     if poll {
                         self.poll(pc);
                     }
@@ -254,6 +295,7 @@ impl Compiler<'_> {
                     self.a.alu_imm(Alu::Add, W::Q, Rm::R(RCX), (Layout::CACHE_ENTRIES * 16) as i32);
                     self.a.jmp(back);
                 }
+                Cold::Access(slow) => self.slow_access(&slow),
                 Cold::Nan { label, back, value, to } => {
                     self.a.bind(label);
                     self.a.movi(RAX, value);

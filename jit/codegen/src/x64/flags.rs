@@ -9,9 +9,10 @@
 //! In memory - slots and saved flags - flags have the host's order, which is
 //! cheap both ways: [`Layout::RAW_NZCV`].
 
-use remu_ir::{Addr, FlagCond, Inst, Op, Order, Region, Slot};
+use remu_ir::passes::condition_on;
+use remu_ir::{Addr, FlagCond, Inst, Op, Order, Region, Slot, Type};
 
-use super::alloc::{NOBODY, wide};
+use super::alloc::{NO_SPILL, NOBODY, wide};
 use super::enc::{Alu, Mem, RAX, RBP, Rm, W, at, cc};
 use super::int::{ANDN_D, PDEP_D, PEXT_D, SARX_D, SHLX_D, SHRX_D, reg_of, vex_w};
 use super::lower::Compiler;
@@ -29,6 +30,14 @@ pub(super) struct HostFlags {
 
 impl HostFlags {
     pub(super) const NONE: HostFlags = HostFlags { of: NOBODY, inverted: false };
+}
+
+/// A flags slot to be written with the host's flags.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EdgeFlags {
+    slot: u16,
+    /// CF is the inverse of C.
+    inverted: bool,
 }
 
 /// Raw flags from N, Z, C, V in bits 3 to 0.
@@ -314,10 +323,7 @@ impl Compiler<'_> {
                 self.a.bind(end);
                 self.a.drop_flags();
             }
-            Op::fl_fcmp => {
-                self.pack_float_flags(f);
-                self.scatter();
-            }
+            Op::fl_fcmp => self.pack_float_flags(f, raw),
             _ => {
                 debug_assert!(!self.vals[usize::from(f)].placed, "flags are lost");
                 self.emit_flags(f);
@@ -341,7 +347,7 @@ impl Compiler<'_> {
                 self.load_into(i.args[0], RAX);
                 self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0xf000_0000u32 as i32);
             }
-            Op::fl_fcmp => self.pack_float_flags(f),
+            Op::fl_fcmp => self.pack_float_flags(f, |nzcv| nzcv << 28),
             _ => {
                 self.raw_of(f);
                 let mask = at(RBP, self.lay.fallback());
@@ -358,6 +364,47 @@ impl Compiler<'_> {
         self.a.st(W::D, at(RBP, Layout::disp(i32::from(slot.offset))), RAX);
         self.done(id);
         self.unlock_all();
+    }
+
+    // ---- on the edges of branches
+
+    /// Lowers a `set` of flags that only taken branches on them show.
+    pub(super) fn set_at_edges(&mut self, id: u16) {
+        let i = self.inst(id);
+        let (slot, f) = (i.imm as u16, i.args[0]);
+        self.forget_edges(slot);
+        let saved = self.vals[usize::from(f)].spill != NO_SPILL;
+        if saved || self.at_edges.is_some() {
+            return self.set_flags(Slot { offset: slot, ty: Type::Flags }, f);
+        }
+        self.at_edges = Some((slot, f));
+        self.done(f);
+        self.unlock_all();
+    }
+    /// A flags slot is written.
+    pub(super) fn forget_edges(&mut self, slot: u16) {
+        if self.at_edges.is_some_and(|(s, _)| s == slot) {
+            self.at_edges = None;
+        }
+    }
+    /// The slot that a branch has to write where it is taken, to a block of the
+    /// region or out of it.
+    pub(super) fn edge_slot(&self, i: &Inst, to: Option<usize>) -> Option<u16> {
+        let (slot, f) = self.at_edges?;
+        let shown = to.is_none_or(|n| self.live.reads_flags(n, slot));
+        (shown && condition_on(self.r, i) == Some(f)).then_some(slot)
+    }
+    /// What to write there, behind the branch.
+    pub(super) fn edge_flags(&self, slot: u16) -> EdgeFlags {
+        debug_assert!(self.a.has_flags(), "flags are lost");
+        EdgeFlags { slot, inverted: self.host_flags.inverted }
+    }
+    pub(super) fn write_edge(&mut self, e: EdgeFlags) {
+        if e.inverted {
+            self.a.cmc();
+        }
+        self.a.lahf_seto();
+        self.a.st(W::D, at(RBP, Layout::disp(i32::from(e.slot))), RAX);
     }
 
     // ---- conditions

@@ -719,15 +719,16 @@ impl Compiler<'_> {
             FlagCond::Le => Truth::One(cc::BE),
         }
     }
-    /// N, Z, C, V of a floating-point comparison into the temporary.
-    pub(super) fn pack_float_flags(&mut self, f: u16) {
+    /// N, Z, C, V of a floating-point comparison into the temporary, in the
+    /// order that `form` gives them, who has them in bits 3 to 0.
+    pub(super) fn pack_float_flags(&mut self, f: u16, form: fn(u32) -> u32) {
         self.float_compare(f, false);
         let end = self.a.label();
-        for (c, v) in [(cc::A, 0x2000_0000u64), (cc::P, 0x3000_0000), (cc::E, 0x6000_0000)] {
-            self.a.movi(RAX, v);
+        for (c, v) in [(cc::A, 2), (cc::P, 3), (cc::E, 6)] {
+            self.a.movi(RAX, form(v).into());
             self.a.jcc(c, end);
         }
-        self.a.movi(RAX, 0x8000_0000);
+        self.a.movi(RAX, form(8).into());
         self.a.bind(end);
     }
 

@@ -5,7 +5,7 @@ use remu_ir::{Effects, ExitKind, Inst, Op, Region, Type};
 
 use super::alloc::{NO_HOST, NOBODY, Value};
 use super::enc::{CodeBuf, Jumps, Label};
-use super::flags::HostFlags;
+use super::flags::{EdgeFlags, HostFlags};
 use super::kept::KeptSlot;
 use super::{Host, PIN_INT, PIN_VEC, Thunks};
 use crate::{Compiled, Layout};
@@ -34,6 +34,13 @@ pub(super) enum Cold {
         label: Label,
         pc: u64,
         poll: bool,
+        flags: Option<EdgeFlags>,
+    },
+    /// A branch inside the region that writes flags on the way.
+    Edge {
+        label: Label,
+        flags: EdgeFlags,
+        to: Label,
     },
     LinkStub {
         label: Label,
@@ -61,6 +68,8 @@ pub(super) enum Cold {
         back: Label,
         flags: u8,
     },
+    /// An access that the TLB does not help with.
+    Access(super::softmmu::Slow),
     /// A result that only the evaluator gets right.
     Eval {
         label: Label,
@@ -111,6 +120,9 @@ pub struct Compiler<'a> {
     pub(super) current_pc: u64,
     /// What the host's flags are, as long as the buffer has them.
     pub(super) host_flags: HostFlags,
+    /// A flags slot to be written where branches are taken, with the flags.
+    pub(super) at_edges: Option<(u16, u16)>,
+    pub(super) live: &'a Liveness,
     /// Slots that this region keeps in scratch registers.
     pub(super) kept: Vec<KeptSlot>,
     /// The registers of those that are valid now, as a bit set.
@@ -137,7 +149,7 @@ impl<'a> Compiler<'a> {
     /// The buffer was too small; nothing in it or in `out` may be used.
     pub fn compile(
         r: &'a Region,
-        live: &Liveness,
+        live: &'a Liveness,
         lay: &'a Layout,
         thunks: &'a Thunks,
         scratch: &mut Scratch,
@@ -180,6 +192,8 @@ impl<'a> Compiler<'a> {
             next_block: None,
             current_pc: 0,
             host_flags: HostFlags::NONE,
+            at_edges: None,
+            live,
             kept: Vec::new(),
             kept_mask: 0,
         };
@@ -294,6 +308,7 @@ impl<'a> Compiler<'a> {
                     Kept::No => continue,
                     Kept::Yes => self.lower(id),
                     Kept::WithNext => {}
+                    Kept::AtEdges => self.set_at_edges(id),
                     k @ (Kept::AtOnce | Kept::Saved) => {
                         let value = (id > b.start
                             && live.kept[usize::from(id - 1)] == Kept::WithNext)
@@ -325,6 +340,7 @@ impl<'a> Compiler<'a> {
             Op::store => self.store(&i),
             Op::rmw => self.rmw(id, &i),
             Op::cas => self.cas(id, &i),
+            Op::prefetch => self.prefetch(&i),
             Op::fence => self.fence(&i),
             Op::movcond => self.movcond(id),
             Op::helper | Op::helper_end => self.helper(id, &i),

@@ -23,13 +23,14 @@ impl Compiler<'_> {
         } else {
             (self.reg(i.args[0]), a.disp)
         };
-        let has_index = matches!(i.op, Op::load | Op::store) && i.args[1] != Val::NONE_ID;
+        let has_index =
+            matches!(i.op, Op::load | Op::store | Op::prefetch) && i.args[1] != Val::NONE_ID;
         let index = has_index.then(|| self.reg(i.args[1]));
         Mem { base, index, scale: a.scale, disp }
     }
     /// Leaves with a misalignment exit if the access demands alignment.
     pub(super) fn check_align(&mut self, m: Mem, mem: MemOp) {
-        if !mem.aligned || mem.size == 0 {
+        if !mem.aligned || mem.size == 0 || self.lay.softmmu.is_some() {
             return;
         }
         let mask = mem.bytes() as i32 - 1;
@@ -54,6 +55,9 @@ impl Compiler<'_> {
     }
 
     pub(super) fn load(&mut self, id: u16, i: &Inst) {
+        if self.lay.softmmu.is_some() {
+            return self.soft_load(id, i);
+        }
         let a = Addr::of(i);
         let m = self.guest_mem(i);
         // The address may be in the temporary, which an alignment check uses too.
@@ -74,7 +78,7 @@ impl Compiler<'_> {
         self.vals[usize::from(id)].zero_from = a.mem.bytes() as u8;
         self.finish(id, d);
     }
-    fn load_from(&mut self, t: Type, mem: MemOp, d: u8, m: Mem) {
+    pub(super) fn load_from(&mut self, t: Type, mem: MemOp, d: u8, m: Mem) {
         let src = Rm::M(m);
         match (t, mem.size) {
             (Type::V128, 4) => self.a.vex(MOVUPS, d - X, 0, src),
@@ -115,6 +119,9 @@ impl Compiler<'_> {
     }
 
     pub(super) fn store(&mut self, i: &Inst) {
+        if self.lay.softmmu.is_some() {
+            return self.soft_store(i);
+        }
         let a = Addr::of(i);
         let v = i.args[2];
         let vt = self.inst(self.root(v)).ty;
@@ -137,44 +144,66 @@ impl Compiler<'_> {
         if vec {
             let x = self.xmm_or_temp(v);
             self.may_fault();
-            match a.mem.size {
-                4 => self.a.vex(MOVUPS_ST, x, 0, Rm::M(m)),
-                3 => self.a.vex(MOVSD_ST, x, 0, Rm::M(m)),
-                2 => self.a.vex(MOVSS_ST, x, 0, Rm::M(m)),
-                n => {
-                    self.a.vex(MOVD_R_X, x, 0, Rm::R(RAX));
-                    self.a.st_small(1 << n, m, RAX);
-                }
-            }
+            self.store_vec(a.mem, m, x);
         } else if let Some(c) = imm {
             self.may_fault();
-            match a.mem.size {
-                3 => self.a.st_imm(W::Q, m, c),
-                2 => self.a.st_imm(W::D, m, c),
-                n => self.a.st_imm_small(1 << n, m, c),
-            }
+            self.store_imm(a.mem, m, c);
         } else {
-            let mut s = self.reg_or_temp(v);
-            if a.mem.big {
-                if s != RAX {
-                    self.a.mov(W::Q, RAX, s);
-                    s = RAX;
-                }
-                self.a.bswap(if a.mem.size == 3 { W::Q } else { W::D }, s);
-                if a.mem.size == 1 {
-                    self.a.shift_imm(5, W::D, s, 16);
-                }
-            }
+            let s = self.reg_or_temp(v);
+            let s = self.in_byte_order(a.mem, s);
             self.may_fault();
-            match a.mem.size {
-                3 => self.a.st(W::Q, m, s),
-                2 => self.a.st(W::D, m, s),
-                n => self.a.st_small(1 << n, m, s),
-            }
+            self.store_int(a.mem, m, s);
         }
         if a.order == Order::SeqCst {
             self.full_fence();
         }
+    }
+    /// Stores a vector register; may use the temporary.
+    pub(super) fn store_vec(&mut self, mem: MemOp, m: Mem, x: u8) {
+        match mem.size {
+            4 => self.a.vex(MOVUPS_ST, x, 0, Rm::M(m)),
+            3 => self.a.vex(MOVSD_ST, x, 0, Rm::M(m)),
+            2 => self.a.vex(MOVSS_ST, x, 0, Rm::M(m)),
+            n => {
+                self.a.vex(MOVD_R_X, x, 0, Rm::R(RAX));
+                self.a.st_small(1 << n, m, RAX);
+            }
+        }
+    }
+    pub(super) fn store_imm(&mut self, mem: MemOp, m: Mem, c: i32) {
+        match mem.size {
+            3 => self.a.st_imm(W::Q, m, c),
+            2 => self.a.st_imm(W::D, m, c),
+            n => self.a.st_imm_small(1 << n, m, c),
+        }
+    }
+    pub(super) fn store_int(&mut self, mem: MemOp, m: Mem, s: u8) {
+        match mem.size {
+            3 => self.a.st(W::Q, m, s),
+            2 => self.a.st(W::D, m, s),
+            n => self.a.st_small(1 << n, m, s),
+        }
+    }
+    /// The register that holds `s` as memory has it: `s`, or the temporary.
+    pub(super) fn in_byte_order(&mut self, mem: MemOp, s: u8) -> u8 {
+        if !mem.big {
+            return s;
+        }
+        self.a.mov(W::Q, RAX, s);
+        self.a.bswap(if mem.size == 3 { W::Q } else { W::D }, RAX);
+        if mem.size == 1 {
+            self.a.shift_imm(5, W::D, RAX, 16);
+        }
+        RAX
+    }
+    /// `prefetcht0`: whatever the address, nothing happens but in the cache.
+    pub(super) fn prefetch(&mut self, i: &Inst) {
+        if self.lay.softmmu.is_none() {
+            let m = self.guest_mem(i);
+            self.a.op(W::D, 0x0f18, 1, Rm::M(m), false);
+        }
+        self.done_all(i);
+        self.unlock_all();
     }
     pub(super) fn fence(&mut self, i: &Inst) {
         if Addr::of(i).order == Order::SeqCst {
@@ -182,7 +211,7 @@ impl Compiler<'_> {
         }
     }
     /// `lock or dword [spill], 0`: a full barrier, cheaper than mfence.
-    fn full_fence(&mut self) {
+    pub(super) fn full_fence(&mut self) {
         let m = at(super::enc::RBP, self.lay.fallback());
         self.a.b(0xf0);
         self.a.alu_imm(Alu::Or, W::D, Rm::M(m), 0);

@@ -19,13 +19,16 @@ mod int;
 mod kept;
 mod lower;
 mod memory;
+mod softmmu;
 mod thunks;
 mod truth;
 mod vector;
 
 pub use enc::CodeBuf;
 pub use lower::{Compiler, OutOfSpace, Scratch};
-pub use thunks::{Evaluator, Thunks, emit_thunks};
+pub use thunks::{
+    ACCESS_DONE, ACCESS_LEAVE, ACCESS_RETRY, AccessHandler, Evaluator, Thunks, emit_thunks,
+};
 
 /// Host registers 0 to 15 are general-purpose, 16 to 31 vector registers.
 type Host = u8;

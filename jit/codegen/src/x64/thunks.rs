@@ -39,7 +39,21 @@ pub struct Thunks {
     pub eval: u64,
     /// Calls the vector helper in rax.
     pub vhelper: u64,
+    /// Calls the handler of [`crate::Access`]es for the one in eax at the guest address
+    /// in r15. Comes back with "equal" if it is done and "not equal" if the TLB helps now.
+    pub access: u64,
 }
+
+/// Carries out an access: `fn(state, guest address, Access as a number, result and operands)`.
+/// Gives one of these numbers.
+pub type AccessHandler = unsafe extern "C" fn(*mut u8, u64, u32, *mut [u128; 4]) -> u32;
+
+/// The access is done.
+pub const ACCESS_DONE: u32 = 0;
+/// The TLB has an entry for it now.
+pub const ACCESS_RETRY: u32 = 1;
+/// Leave: the handler has set exit kind, pc and return stack as an exit would.
+pub const ACCESS_LEAVE: u32 = 2;
 
 /// `fn(instruction, operands and result, fpstat and fpmode)`.
 pub type Evaluator =
@@ -149,7 +163,12 @@ fn pure_call(a: &mut CodeBuf<'_>, lay: &Layout, arguments: impl FnOnce(&mut Code
 }
 
 /// Writes the thunks into `a`, whose memory must be executed where it is.
-pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> Thunks {
+pub fn emit_thunks(
+    a: &mut CodeBuf<'_>,
+    lay: &Layout,
+    evaluator: Evaluator,
+    handler: AccessHandler,
+) -> Thunks {
     let mut t = Thunks::default();
     let here = |a: &mut CodeBuf<'_>| {
         a.align(16, 0);
@@ -173,14 +192,35 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
     dynasm!(a ; .arch x64 ; mov rax, rsi);
     order_flags(a, lay, true);
     pins(a, lay, true);
-    to_guest(a);
+    // Most often the guest's mode is the host's, and loading it is slow.
+    let same = a.label();
+    dynasm!(a
+        ; .arch x64
+        ; mov ecx, [rbp + disp(Layout::MXCSR)]
+        ; mov rsp, [rbp + disp(Layout::GUEST_RSP)]
+        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
+    );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR)]);
+    a.bind(same);
     dynasm!(a ; .arch x64 ; jmp rax);
 
     t.exit = here(a);
     dynasm!(a ; .arch x64 ; mov [rbp + disp(Layout::EXIT_KIND)], eax);
     pins(a, lay, false);
     order_flags(a, lay, false);
-    to_host(a);
+    let same = a.label();
+    dynasm!(a
+        ; .arch x64
+        ; mov [rbp + disp(Layout::GUEST_RSP)], rsp
+        ; mov rsp, [rbp + disp(Layout::HOST_RSP)]
+        ; stmxcsr [rbp + disp(Layout::MXCSR)]
+        ; mov ecx, [rbp + disp(Layout::MXCSR)]
+        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
+    );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]);
+    a.bind(same);
     t.exit_tail = a.address(a.pos());
     dynasm!(a
         ; .arch x64
@@ -305,6 +345,38 @@ pub fn emit_thunks(a: &mut CodeBuf<'_>, lay: &Layout, evaluator: Evaluator) -> T
             ; xor ecx, ecx
         );
     });
+    if lay.softmmu.is_some() {
+        t.access = here(a);
+        access(a, lay, handler, t.exit_tail);
+    }
     a.fix();
     t
+}
+
+fn access(a: &mut CodeBuf<'_>, lay: &Layout, handler: AccessHandler, exit_tail: u64) {
+    pins(a, lay, false);
+    order_flags(a, lay, false);
+    to_host(a);
+    dynasm!(a ; .arch x64 ; sub rsp, 144);
+    scratch(a, false);
+    dynasm!(a
+        ; .arch x64
+        ; lea rdi, [rbp - Layout::BIAS]
+        ; mov rsi, r15
+        ; mov edx, eax
+        ; lea rcx, [rbp + lay.fallback()]
+        ; mov rax, QWORD handler as usize as i64
+        ; call rax
+    );
+    let leave = a.label();
+    dynasm!(a ; .arch x64 ; cmp eax, ACCESS_LEAVE as i32);
+    a.jcc(cc::E, leave);
+    scratch(a, true);
+    order_flags(a, lay, true);
+    pins(a, lay, true);
+    to_guest(a);
+    dynasm!(a ; .arch x64 ; test eax, eax ; ret);
+    a.bind(leave);
+    dynasm!(a ; .arch x64 ; add rsp, 144);
+    a.far(false, exit_tail);
 }

@@ -55,6 +55,10 @@ pub enum Kept {
     /// ordinary exit shows: only the fault of a later op or the poll of a later
     /// block would. A back end may compute it on those cold paths instead.
     Rarely,
+    /// A `set` of a `Flags` slot to an integer flags op that only taken
+    /// conditional branches show, all of them on these flags: the host's flags
+    /// are still there, and the slot is to be written on the way.
+    AtEdges,
     /// An integer flags op that must be computed where it stands: nothing from
     /// there to its last use changes the host's flags.
     AtOnce,
@@ -81,6 +85,11 @@ impl Liveness {
     pub fn uses_of(&self, i: u16) -> u16 {
         self.uses.get(usize::from(i)).map_or(0, |u| u.count)
     }
+    /// Whether a block, by its index, needs a `Flags` slot on entry.
+    pub fn reads_flags(&self, block: usize, slot: u16) -> bool {
+        let bit = self.flag_slots.iter().position(|&s| s == slot).map_or(!0, |n| 1 << n);
+        self.blocks.get(block).is_none_or(|b| b.entry.read & bit != 0)
+    }
     /// Whether instruction `i` is a `set` of flags that only cold paths need.
     #[inline]
     pub fn is_rare(&self, i: u16) -> bool {
@@ -96,18 +105,21 @@ struct Need {
     read: u8,
     /// Shown by a fault or a poll.
     rare: u8,
+    /// Read or shown where conditional branches go that are taken; none of
+    /// this crosses blocks.
+    edge: u8,
 }
 
 impl Need {
-    const ALL: Need = Need { read: !0, rare: !0 };
+    const ALL: Need = Need { read: !0, rare: !0, edge: 0 };
     fn join(self, o: Need) -> Need {
-        Need { read: self.read | o.read, rare: self.rare | o.rare }
+        Need { read: self.read | o.read, rare: self.rare | o.rare, edge: self.edge | o.edge }
     }
     fn without(self, mask: u8) -> Need {
-        Need { read: self.read & !mask, rare: self.rare & !mask }
+        Need { read: self.read & !mask, rare: self.rare & !mask, edge: self.edge & !mask }
     }
     fn only(self, mask: u8) -> Need {
-        Need { read: self.read & mask, rare: self.rare & mask }
+        Need { read: self.read & mask, rare: self.rare & mask, edge: self.edge & mask }
     }
 }
 
@@ -156,6 +168,8 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
     let mut dead = [0u64; WORDS];
     let mut any_dead = false;
     let mut need = Need::ALL;
+    // The flags that the branches of `need.edge` are on.
+    let mut edges_on = None;
     for (n, i) in r.insts[usize::from(b.start)..usize::from(b.end)].iter().enumerate().rev() {
         let id = usize::from(b.start) + n;
         let effects = i.op.effects();
@@ -170,7 +184,11 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
                         continue;
                     }
                     if was.read == 0 {
-                        kept = Kept::Rarely;
+                        kept = match was.edge {
+                            0 => Kept::Rarely,
+                            _ if edges_on == Some(i.args[0]) => Kept::AtEdges,
+                            _ => Kept::Yes,
+                        };
                     }
                 } else if let Some((w, m)) = words(i) {
                     if dead[w] & m == m {
@@ -203,7 +221,19 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
                         dead = [0; WORDS];
                         any_dead = false;
                     }
-                    need = need.join(seen_by(r, out, i));
+                    let mut seen = seen_by(r, out, i);
+                    if i.op == Op::brcond
+                        && keeps.is_some()
+                        && let Some(f) = condition_on(r, i)
+                    {
+                        if edges_on.is_some_and(|e| e != f) {
+                            need.read |= need.edge;
+                            need.edge = 0;
+                        }
+                        edges_on = Some(f);
+                        (seen.edge, seen.read) = (seen.read, 0);
+                    }
+                    need = need.join(seen);
                     if effects.has(Effects::ENDS_BLOCK) {
                         need = seen_by(r, out, i);
                     }
@@ -243,6 +273,15 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
             }
         }
     }
+}
+
+/// The integer flags op that the first operand of an op is, or is a condition on.
+pub fn condition_on(r: &Region, i: &Inst) -> Option<u16> {
+    let mut by = i.args[0];
+    while let Op::bnot | Op::fl_cond = r.insts[usize::from(by)].op {
+        by = r.insts[usize::from(by)].args[0];
+    }
+    is_integer_flags(r.insts[usize::from(by)].op).then_some(by)
 }
 
 fn is_integer_flags(op: Op) -> bool {
@@ -326,14 +365,10 @@ impl HostFlags {
         if !uses {
             return;
         }
-        let mut by = i.args[0];
-        while let Op::bnot | Op::fl_cond = r.insts[usize::from(by)].op {
-            by = r.insts[usize::from(by)].args[0];
-        }
-        if !is_integer_flags(r.insts[usize::from(by)].op) {
+        let Some(by) = condition_on(r, i) else {
             (self.changed, self.depends) = (id, None);
             return;
-        }
+        };
         if let Some((at, other)) = self.depends
             && other != by
         {
@@ -356,7 +391,7 @@ fn seen_by(r: &Region, out: &Liveness, i: &Inst) -> Need {
             None => Need::ALL,
         },
         op if op.effects().has(Effects(Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0)) => Need::ALL,
-        _ => Need { read: 0, rare: !0 },
+        _ => Need { read: 0, rare: !0, edge: 0 },
     }
 }
 
@@ -435,7 +470,7 @@ fn summarise(r: &Region, index: usize, out: &Liveness, next: &mut Vec<(u16, u8)>
     let b = r.blocks[index];
     // Slots not yet written.
     let mut open = (1u8 << out.flag_slots.len()) - 1;
-    let mut need = Need { read: 0, rare: if b.poll { open } else { 0 } };
+    let mut need = Need { read: 0, rare: if b.poll { open } else { 0 }, edge: 0 };
     for i in &r.insts[usize::from(b.start)..usize::from(b.end)] {
         match i.op {
             Op::set => {

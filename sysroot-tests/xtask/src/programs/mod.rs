@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Only programs with this package set of `sysroot.toml`.
     #[arg(long)]
     pub(crate) set: Option<String>,
+    /// How remu's calls that may sleep reach the kernel: auto, uring or direct (`REMU_IO`).
+    #[arg(long)]
+    pub(crate) io: Option<String>,
     /// Programs run side by side.
     #[arg(long, default_value_t = 2)]
     pub(crate) jobs: usize,
@@ -62,6 +65,7 @@ impl Options {
             filter: None,
             tag: None,
             set: None,
+            io: None,
             jobs: 2,
             bin: None,
             patience: 1.0,

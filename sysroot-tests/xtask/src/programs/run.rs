@@ -24,6 +24,8 @@ pub(crate) struct Ground {
     runner: Option<Runner>,
     /// The same, started by the kernel.
     registered: Option<Runner>,
+    /// `REMU_IO` for the guest's programs.
+    io: Option<String>,
     patience: f64,
 }
 
@@ -44,7 +46,14 @@ impl Ground {
             RunnerKind::Remu => remu(arch, options.bin.clone(), binfmt).map(Some),
         };
         let (runner, registered) = (runner(options.binfmt)?, runner(true)?);
-        Ok(Ground { arch, pair, runner, registered, patience: options.patience })
+        Ok(Ground {
+            arch,
+            pair,
+            runner,
+            registered,
+            io: options.io.clone(),
+            patience: options.patience,
+        })
     }
 
     /// The Debian suite both sysroots are of.
@@ -71,11 +80,15 @@ impl Ground {
         let serial = SERIAL.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let dir = cache::root()?.join("runs");
         fs::create_dir_all(&dir)?;
+        let mut env = case.env.clone();
+        if let (Some(io), Some(_)) = (&self.io, &runner) {
+            env.insert("REMU_IO".to_string(), io.clone());
+        }
         let spec = Spec {
             sysroot: sysroot.path.clone(),
             argv: case.command(),
             files: case.files.clone(),
-            env: case.env.clone(),
+            env,
             runner,
             report: dir.join(format!("{}-{serial}.report", std::process::id())),
             ..Spec::default()

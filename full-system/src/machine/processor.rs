@@ -1,0 +1,59 @@
+//! What a machine and its monitor want of processors.
+
+use std::sync::Arc;
+
+use crate::boards::fdt;
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::irq::CpuLines;
+use crate::power::Power;
+
+/// One processor, with a thread of its own. It is made paused.
+pub trait Processor: Send + Sync {
+    /// Runs, or goes on.
+    fn resume(&self);
+    /// Stops. When this returns, no guest code runs on it.
+    fn pause(&self);
+    /// Back to the state after power-on. Called while paused.
+    fn reset(&self);
+    /// Ends its thread.
+    fn quit(&self);
+    /// Its registers as text, for `info registers`. Called while paused.
+    fn dump(&self) -> String;
+}
+
+/// What processors are wired to.
+#[derive(Clone)]
+pub struct Hardware {
+    /// The address space.
+    pub bus: Arc<Bus>,
+    /// The machine's clock.
+    pub clock: Arc<Clock>,
+    /// Takes power off and reset, as firmware interfaces of the processor ask for them.
+    pub power: Arc<dyn Power>,
+    /// Interrupt lines; as many processors as there are of these are made.
+    pub lines: Vec<Arc<CpuLines>>,
+    /// Where they start after reset.
+    pub reset: u64,
+    /// `-one-insn-per-tb`.
+    pub one_insn: bool,
+}
+
+/// A processor model that `-cpu` has chosen.
+pub trait Model {
+    /// What the device tree says of it.
+    fn tree(&self) -> fdt::Cpu;
+    /// Makes the processors.
+    ///
+    /// # Errors
+    /// A sentence.
+    fn start(&self, hardware: Hardware) -> Result<Vec<Arc<dyn Processor>>, String>;
+}
+
+/// The model of this name, `NAME[,feature=on|off]*`; the guest's default for none.
+///
+/// # Errors
+/// A sentence naming what does not exist.
+pub fn model(guest: &str, name: Option<&str>) -> Result<Box<dyn Model>, String> {
+    crate::vcpu::model(guest, name)
+}

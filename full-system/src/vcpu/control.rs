@@ -1,0 +1,164 @@
+//! What others want of a processor's thread, and how they wait for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use remu_engine::Remote;
+
+/// Bit of the exit-request word that says: look here, and at the interrupt lines.
+const KICK: u32 = 1;
+
+/// What a paused processor is told to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Order {
+    /// Go back to the state after power-on.
+    Reset,
+    /// Say what its registers hold.
+    Dump,
+}
+
+/// What the thread does next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// Runs guest code.
+    Run,
+    /// Carries out an order and comes back.
+    Obey(Order),
+    /// Ends.
+    Quit,
+}
+
+#[derive(Default)]
+struct State {
+    wanted: bool,
+    quit: bool,
+    order: Option<Order>,
+    /// The answer to an order.
+    answer: Option<String>,
+    /// The thread waits here, or has ended.
+    stands: bool,
+}
+
+/// Shared by a processor's thread and everybody else.
+pub(super) struct Control {
+    remote: Remote,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// The thread sleeps, or is about to.
+    sleeping: AtomicBool,
+}
+
+impl Control {
+    pub(super) fn new(remote: Remote) -> Control {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Control { remote, state, changed, sleeping: AtomicBool::new(false) }
+    }
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn wait<'a>(&self, s: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(s).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the processor look at its interrupt lines and orders soon.
+    pub(super) fn kick(&self) {
+        self.remote.request(KICK);
+        if self.sleeping.load(Ordering::SeqCst) {
+            // With the lock: the sleeper has either seen the request or waits by now.
+            drop(self.lock());
+            self.changed.notify_all();
+        }
+    }
+    /// Lets the processor run.
+    pub(super) fn resume(&self) {
+        self.lock().wanted = true;
+        self.changed.notify_all();
+    }
+    /// Stops the processor and waits until it stands.
+    pub(super) fn pause(&self) {
+        let mut s = self.lock();
+        s.wanted = false;
+        self.remote.request(KICK);
+        self.changed.notify_all();
+        while !s.stands {
+            s = self.wait(s);
+        }
+    }
+    /// Gives an order to a paused processor; its answer.
+    pub(super) fn order(&self, order: Order) -> String {
+        let mut s = self.lock();
+        if s.quit {
+            return String::new();
+        }
+        s.answer = None;
+        s.order = Some(order);
+        self.changed.notify_all();
+        loop {
+            if let Some(answer) = s.answer.take() {
+                return answer;
+            }
+            s = self.wait(s);
+        }
+    }
+    /// Ends the thread.
+    pub(super) fn quit(&self) {
+        self.lock().quit = true;
+        self.remote.request(KICK);
+        self.changed.notify_all();
+    }
+
+    /// For the thread: what to do now; waits while that is nothing.
+    pub(super) fn next(&self) -> Next {
+        self.remote.take(KICK);
+        let mut s = self.lock();
+        loop {
+            if s.quit {
+                s.stands = true;
+                self.changed.notify_all();
+                return Next::Quit;
+            }
+            if s.wanted {
+                s.stands = false;
+                return Next::Run;
+            }
+            if !s.stands {
+                s.stands = true;
+                self.changed.notify_all();
+            }
+            if let Some(order) = s.order.take() {
+                return Next::Obey(order);
+            }
+            s = self.wait(s);
+        }
+    }
+    /// For the thread: the answer to an order.
+    pub(super) fn answer(&self, text: String) {
+        self.lock().answer = Some(text);
+        self.changed.notify_all();
+    }
+    /// For the thread: sleeps until it is kicked or a moment comes.
+    pub(super) fn sleep(&self, until: Option<Instant>) {
+        let s = self.lock();
+        self.sleeping.store(true, Ordering::SeqCst);
+        if self.remote.requested() & KICK == 0 && s.wanted && !s.quit {
+            match until.map(|t| t.saturating_duration_since(Instant::now())) {
+                Some(time) => drop(self.changed.wait_timeout(s, time)),
+                None => drop(self.changed.wait(s)),
+            }
+        }
+        self.sleeping.store(false, Ordering::SeqCst);
+    }
+    /// For the thread: whether somebody has kicked since [`Control::next`].
+    pub(super) fn is_kicked(&self) -> bool {
+        self.remote.requested() & KICK != 0
+    }
+    /// For the thread, as its last act, however it ends: nobody waits for it any more.
+    pub(super) fn gone(&self) {
+        let mut s = self.lock();
+        s.quit = true;
+        s.stands = true;
+        s.answer = Some(String::new());
+        self.changed.notify_all();
+    }
+}

@@ -1,0 +1,291 @@
+//! Processors of whole machines: one thread each, which runs guest code in the engine that all share,
+//! and deals with its exits, interrupts and orders.
+//!
+//! Locks: a thread in translated code, and so in a device's registers, never takes the engine's lock,
+//! for whoever holds that may wait until the thread is out. Reports of writes to code take a small lock
+//! of their own.
+
+mod alarm;
+mod control;
+mod host;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use remu_engine::{Cpu, Engine, Options};
+use remu_isa::{Limits, Surroundings, System};
+
+use self::alarm::Alarms;
+use self::control::{Control, Next, Order};
+use crate::boards::fdt;
+use crate::bus::PAGE;
+use crate::clock::Clock;
+use crate::irq::CpuLines;
+use crate::machine::{Hardware, Model, Processor};
+use crate::softmmu::{Code, Forget, SoftMmu};
+
+/// Nanoseconds of a tick of the processors' time: 10 MHz, as on QEMU's boards.
+const TICK: u64 = 100;
+
+/// A processor's view of lines and time.
+struct Around {
+    lines: Arc<CpuLines>,
+    clock: Arc<Clock>,
+}
+
+impl Surroundings for Around {
+    fn time(&self) -> u64 {
+        self.clock.now_ns() / TICK
+    }
+    fn lines(&self) -> u64 {
+        self.lines.levels()
+    }
+}
+
+/// What all processors of a machine share.
+struct Shared {
+    engine: Engine,
+    system: Arc<dyn System>,
+    alarms: Alarms,
+}
+
+/// A processor's thread, from inside.
+struct Thread {
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    cpu: Cpu,
+    mmu: SoftMmu,
+    around: Around,
+    number: u64,
+    reset: u64,
+    alarm: usize,
+    /// What the alarm was last set to.
+    deadline: Option<u64>,
+}
+
+impl Thread {
+    fn run(&mut self) {
+        let shared = self.shared.clone();
+        let faults = host::Faults::handle(&shared.engine);
+        if let Err(error) = &faults {
+            log::error!("processor {}: no signal handler: {error}", self.number);
+            return;
+        }
+        self.power_on();
+        loop {
+            match self.control.next() {
+                Next::Quit => return,
+                Next::Obey(order) => {
+                    let answer = self.obey(order);
+                    self.control.answer(answer);
+                    // What was armed belongs to a clock that has stood still.
+                    self.deadline = None;
+                }
+                Next::Run => self.go(),
+            }
+        }
+    }
+
+    fn power_on(&mut self) {
+        let mut core = self.shared.engine.core(&mut self.cpu);
+        self.shared.system.reset(core.state(), self.number, self.reset);
+        self.shared.engine.sync_code();
+        self.forget(Forget::All);
+        self.mmu.flush(remu_isa::Flush::All);
+    }
+
+    fn obey(&mut self, order: Order) -> String {
+        match order {
+            Order::Reset => {
+                self.power_on();
+                String::new()
+            }
+            Order::Dump => {
+                let mut core = self.shared.engine.core(&mut self.cpu);
+                self.shared.system.dump(core.state(), &self.around)
+            }
+        }
+    }
+
+    /// Runs until somebody kicks.
+    fn go(&mut self) {
+        let shared = self.shared.clone();
+        while !self.control.is_kicked() {
+            let mut core = shared.engine.core(&mut self.cpu);
+            shared.system.interrupt(core.state(), &self.around);
+            self.arm();
+            let kind = shared.engine.run_machine(&mut self.cpu, &mut self.mmu);
+            let trap = self.mmu.take_trap();
+            let mut core = shared.engine.core(&mut self.cpu);
+            let after = shared.system.exit(core.state(), kind, trap, &self.around);
+            let forget = self.mmu.flush(after.flush);
+            self.forget(forget);
+            if after.code_changed {
+                shared.engine.sync_code();
+            }
+            if after.wait {
+                self.wait();
+            }
+            if after.rest {
+                std::thread::yield_now();
+            }
+        }
+        // The clock may stand still before the next time.
+        self.deadline = None;
+    }
+
+    fn forget(&mut self, what: Forget) {
+        match what {
+            Forget::Nothing => {}
+            Forget::Page(va) => self.shared.engine.flush_tlb_page(&mut self.cpu, va),
+            Forget::All => self.shared.engine.flush_tlb(&mut self.cpu),
+        }
+    }
+
+    /// Sets the alarm to when the next interrupt comes by itself.
+    fn arm(&mut self) {
+        let mut core = self.shared.engine.core(&mut self.cpu);
+        let deadline = self.shared.system.deadline(core.state());
+        if deadline != self.deadline {
+            self.deadline = deadline;
+            let at = deadline.and_then(|t| self.around.clock.host_time(t.saturating_mul(TICK)));
+            self.shared.alarms.set(self.alarm, at);
+        }
+    }
+
+    /// Sleeps until an interrupt is pending.
+    fn wait(&mut self) {
+        self.arm();
+        let mut core = self.shared.engine.core(&mut self.cpu);
+        // The alarm kicks when the time has come.
+        while !self.shared.system.awake(core.state(), &self.around) && !self.control.is_kicked() {
+            self.control.sleep(None);
+        }
+    }
+}
+
+/// A processor, from outside.
+pub struct Vcpu {
+    control: Arc<Control>,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Tells everybody when the thread ends, also by a panic.
+struct Gone(Arc<Control>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
+}
+
+impl Vcpu {
+    /// Processor `number`, paused.
+    fn start(shared: &Arc<Shared>, hardware: &Hardware, number: usize) -> std::io::Result<Vcpu> {
+        let cpu = Cpu::new(&shared.engine)?;
+        let control = Arc::new(Control::new(cpu.remote()));
+        let lines = hardware.lines[number].clone();
+        let kicked = control.clone();
+        lines.set_waker(Box::new(move || kicked.kick()));
+        let kicked = control.clone();
+        let alarm = shared.alarms.add(Box::new(move || kicked.kick()));
+        let mmu = SoftMmu::new(shared.system.clone(), hardware.bus.clone());
+        let around = Around { lines, clock: hardware.clock.clone() };
+        let mut thread = Thread {
+            shared: shared.clone(),
+            control: control.clone(),
+            cpu,
+            mmu,
+            around,
+            number: number as u64,
+            reset: hardware.reset,
+            alarm,
+            deadline: None,
+        };
+        let gone = Gone(control.clone());
+        let thread = std::thread::Builder::new().name(format!("cpu{number}")).spawn(move || {
+            let _gone = gone;
+            thread.run();
+        })?;
+        Ok(Vcpu { control, thread: std::sync::Mutex::new(Some(thread)) })
+    }
+}
+
+impl Processor for Vcpu {
+    fn resume(&self) {
+        self.control.resume();
+    }
+    fn pause(&self) {
+        self.control.pause();
+    }
+    fn reset(&self) {
+        self.control.order(Order::Reset);
+    }
+    fn quit(&self) {
+        self.control.quit();
+        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(t) = thread {
+            // A panic there has been printed.
+            let _ = t.join();
+        }
+    }
+    fn dump(&self) -> String {
+        self.control.order(Order::Dump)
+    }
+}
+
+/// A processor model of a guest.
+struct Chosen {
+    guest: &'static remu_isa::Guest,
+    name: String,
+    tree: fdt::Cpu,
+}
+
+impl Model for Chosen {
+    fn tree(&self) -> fdt::Cpu {
+        self.tree.clone()
+    }
+    fn start(&self, hardware: Hardware) -> Result<Vec<Arc<dyn Processor>>, String> {
+        let made = make(self.guest, &self.name)?;
+        let mut options = Options { machine: true, ..Options::default() };
+        if hardware.one_insn {
+            options.limits = Limits { blocks: 1, insns: 1, ..Limits::default() };
+        }
+        let code = Arc::new(Code(hardware.bus.clone()));
+        let engine = Engine::new(made.isa, code, options).map_err(|e| e.to_string())?;
+        let alarms = Alarms::new().map_err(|e| format!("cannot start a thread: {e}"))?;
+        let shared = Arc::new(Shared { engine, system: made.system.into(), alarms });
+        let told = Arc::downgrade(&shared);
+        hardware.bus.set_code_hook(Box::new(move |range| {
+            if let Some(shared) = told.upgrade() {
+                range.step_by(PAGE as usize).for_each(|pa| shared.engine.page_written(pa));
+            }
+        }));
+        let start = |n| match Vcpu::start(&shared, &hardware, n) {
+            Ok(cpu) => Ok(Arc::new(cpu) as Arc<dyn Processor>),
+            Err(e) => Err(format!("cannot start processor {n}: {e}")),
+        };
+        (0..hardware.lines.len()).map(start).collect()
+    }
+}
+
+fn make(guest: &remu_isa::Guest, name: &str) -> Result<remu_isa::Processor, String> {
+    let make = guest
+        .make_machine
+        .ok_or_else(|| format!("there are no processors for whole {} machines yet", guest.name))?;
+    make(name)
+}
+
+/// The model of this name, `NAME[,feature=on|off]*`; the guest's default for none.
+///
+/// # Errors
+/// A sentence naming what does not exist.
+pub fn model(guest: &str, name: Option<&str>) -> Result<Box<dyn Model>, String> {
+    let guest = remu_registry::by_name(guest).ok_or_else(|| format!("no guest '{guest}'"))?;
+    let name = name.unwrap_or_default().to_string();
+    let made = make(guest, &name)?;
+    let tree = fdt::Cpu { extensions: made.extensions, mmu: made.mmu };
+    Ok(Box::new(Chosen { guest, name, tree }))
+}

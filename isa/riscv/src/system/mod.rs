@@ -1,0 +1,83 @@
+//! Machine, supervisor and user mode: privileged state, exceptions, address translation.
+//! Chapters and names are those of the RISC-V Instruction Set Manual, volume II (privileged),
+//! version 20240411.
+
+mod csr;
+mod exit;
+mod key;
+mod mmu;
+mod names;
+mod pmp;
+mod regs;
+mod trap;
+
+pub(crate) use key::{MachineKey, is_emulated, plain};
+pub use regs::{MachineHart, STATE};
+
+use remu_ir::ExitKind;
+use remu_isa::{After, Intent, Mapping, PhysMem, Surroundings, System, Trap};
+
+use crate::features::Features;
+use regs::Regs;
+
+/// A hart's privileged architecture.
+#[derive(Clone, Copy, Debug)]
+pub struct Privileged {
+    features: Features,
+}
+
+impl Privileged {
+    /// Of a hart with these extensions.
+    pub fn new(features: Features) -> Privileged {
+        Privileged { features }
+    }
+}
+
+impl System for Privileged {
+    fn reset(&self, state: &mut [u8], cpu: u64, entry: u64) {
+        Regs(state).reset(cpu, entry);
+    }
+    fn translate(
+        &self,
+        state: &mut [u8],
+        mem: &dyn PhysMem,
+        va: u64,
+        bytes: u64,
+        intent: Intent,
+        tlb: u8,
+    ) -> Result<Mapping, Trap> {
+        mmu::translate(&mut Regs(state), self.features, mem, va, bytes, intent, tlb)
+    }
+    fn bus_error(&self, va: u64, intent: Intent) -> Trap {
+        mmu::access_fault(va, intent)
+    }
+    fn misaligned(&self, va: u64, intent: Intent) -> Trap {
+        let cause =
+            if intent == Intent::Read { trap::LOAD_MISALIGNED } else { trap::STORE_MISALIGNED };
+        Trap { cause, value: va }
+    }
+    fn exit(
+        &self,
+        state: &mut [u8],
+        kind: ExitKind,
+        trap: Option<Trap>,
+        around: &dyn Surroundings,
+    ) -> After {
+        exit::exit(&mut Regs(state), self.features, kind, trap, around)
+    }
+    fn interrupt(&self, state: &mut [u8], around: &dyn Surroundings) -> bool {
+        trap::interrupt(&mut Regs(state), around)
+    }
+    fn awake(&self, state: &mut [u8], around: &dyn Surroundings) -> bool {
+        let r = Regs(state);
+        r.mie() & trap::mip(&r, around) != 0
+    }
+    fn deadline(&self, state: &mut [u8]) -> Option<u64> {
+        let r = Regs(state);
+        let on = r.menvcfg() & regs::menvcfg::STCE != 0;
+        Some(r.stimecmp()).filter(|&t| on && t != u64::MAX)
+    }
+    fn dump(&self, state: &mut [u8], around: &dyn Surroundings) -> String {
+        names::dump(&Regs(state), self.features, around)
+    }
+}

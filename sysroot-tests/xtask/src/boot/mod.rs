@@ -1,0 +1,183 @@
+//! `cargo xtask boot`: machines that boot distribution kernels, under remu or under qemu-system.
+
+mod console;
+mod pieces;
+mod row;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use self::console::Console;
+use self::row::{Boot, Step};
+use crate::arch::Arch;
+use crate::{cache, oracle};
+
+/// Options of `cargo xtask boot`.
+#[derive(Args, Clone)]
+pub(crate) struct Options {
+    /// Guest architecture; every one that has rows when left out.
+    #[arg(long)]
+    arch: Option<Arch>,
+    /// What emulates the machine.
+    #[arg(long, value_enum, default_value = "remu")]
+    runner: Runner,
+    /// Only boots whose name contains this.
+    #[arg(long)]
+    filter: Option<String>,
+    /// Only with this number of processors.
+    #[arg(long)]
+    cpus: Option<u32>,
+    /// The folder that holds `remu-system-<arch>`; default: the release build of this checkout.
+    #[arg(long)]
+    bin: Option<PathBuf>,
+    /// Further options for the emulator.
+    #[arg(last = true)]
+    extra: Vec<String>,
+}
+
+/// What emulates the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Runner {
+    /// This project's emulator.
+    Remu,
+    /// The newest qemu-system that Debian serves, which proves the rows.
+    Qemu,
+}
+
+/// Runs the boots; an error if one fails.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let logs = cache::repository().join("target/boot");
+    fs::create_dir_all(&logs)?;
+    let wanted = |b: &Boot| {
+        options.arch.is_none_or(|a| a == b.arch)
+            && options.filter.as_ref().is_none_or(|f| b.name.contains(f.as_str()))
+    };
+    let (mut passed, mut failed) = (0, 0);
+    for boot in row::all()?.iter().filter(|b| wanted(b)) {
+        let pieces = pieces::ensure(boot)?;
+        for &cpus in boot.cpus.iter().filter(|&&c| options.cpus.is_none_or(|o| o == c)) {
+            let name = format!("{}-{}-{cpus}", boot.arch, boot.name);
+            let log = logs.join(format!("{name}.log"));
+            match one(options, boot, &pieces, cpus, &log) {
+                Ok(times) => {
+                    passed += 1;
+                    println!("ok      {name}: {times}");
+                }
+                Err(error) => {
+                    failed += 1;
+                    println!("FAILED  {name}: {error:#}\n        {}", log.display());
+                }
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed > 0 || passed == 0 {
+        bail!("{failed} boots failed, {passed} passed");
+    }
+    Ok(())
+}
+
+fn emulator(options: &Options, arch: Arch) -> Result<Command> {
+    if options.runner == Runner::Qemu {
+        return oracle::system(arch);
+    }
+    let bin = options.bin.clone().unwrap_or_else(|| {
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| cache::repository().join("target"), PathBuf::from);
+        target.join("x86_64-unknown-linux-gnu/release")
+    });
+    let path = bin.join(format!("remu-system-{arch}"));
+    if !path.is_file() {
+        bail!("{} does not exist; build it with `cargo build --release --bins`", path.display());
+    }
+    Ok(Command::new(path))
+}
+
+/// One run: what was reached when.
+fn one(
+    options: &Options,
+    boot: &Boot,
+    pieces: &pieces::Pieces,
+    cpus: u32,
+    log: &Path,
+) -> Result<String> {
+    let disk = log.with_extension("disk");
+    if let Some(size) = &boot.disk {
+        pieces::disk(size, &disk)?;
+    }
+    let port = serve("hello from the host\n")?;
+    let fill = |text: &str| {
+        text.replace("{disk}", &disk.display().to_string())
+            .replace("{cpus}", &cpus.to_string())
+            .replace("{port}", &port.to_string())
+    };
+    let mut command = emulator(options, boot.arch)?;
+    command.args(["-M", "virt", "-nographic", "-no-reboot", "-m", &boot.memory]);
+    command.args(["-smp", &cpus.to_string(), "-append", &boot.append]);
+    command.arg("-kernel").arg(&pieces.kernel).arg("-initrd").arg(&pieces.initrd);
+    if let Some(firmware) = &pieces.firmware {
+        command.arg("-bios").arg(firmware);
+    }
+    command.args(boot.args.iter().map(|a| fill(a))).args(&options.extra);
+    let mut console = Console::start(&mut command, log, Duration::from_secs(boot.timeout))?;
+    let mut times = Vec::new();
+    let result = steps(&mut console, boot, &fill, &mut times);
+    let _ = fs::remove_file(disk);
+    result.with_context(|| format!("the last lines were:\n{}\n       ", console.tail()))?;
+    Ok(times.join(", "))
+}
+
+fn steps(
+    console: &mut Console,
+    boot: &Boot,
+    fill: &impl Fn(&str) -> String,
+    times: &mut Vec<String>,
+) -> Result<()> {
+    let mut expected = 0;
+    for step in &boot.steps {
+        match step {
+            Step::Expect(text) => {
+                console.expect(&fill(text))?;
+                // The first ones are milestones of the boot; the others follow keys.
+                if times.len() < 4
+                    && !boot.steps.iter().take(times.len()).any(|s| matches!(s, Step::Send(_)))
+                {
+                    times.push(format!("{} {:.2} s", text.trim(), console.seconds()));
+                }
+            }
+            Step::Send(text) => console.send(&fill(text))?,
+            Step::End(status) => expected = *status,
+        }
+    }
+    let status = console.finish()?;
+    if status != expected {
+        bail!("exit status {status}, not {expected}");
+    }
+    times.push(format!("end {:.2} s", console.seconds()));
+    Ok(())
+}
+
+/// Serves one text by HTTP on a port of this machine, to whoever asks while the process lives.
+fn serve(text: &'static str) -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let len = text.len();
+            let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {len}\r\n\r\n");
+            let _ = stream.write_all((head + text).as_bytes());
+        }
+    });
+    Ok(port)
+}

@@ -1,0 +1,106 @@
+//! Boots as data: `sysroot-tests/boot/*.toml`.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::arch::Arch;
+use crate::cache;
+
+/// A file of boots.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    boot: Vec<Boot>,
+}
+
+/// A machine and what is seen and typed at its console.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Boot {
+    /// Name.
+    pub(super) name: String,
+    /// Whose machine.
+    pub(super) arch: Arch,
+    /// Numbers of processors; one run for each.
+    pub(super) cpus: Vec<u32>,
+    /// `-m`.
+    pub(super) memory: String,
+    /// Debian package whose kernel is booted.
+    pub(super) kernel: String,
+    /// What `-bios` names.
+    pub(super) firmware: Option<Piece>,
+    /// The kernel's command line.
+    pub(super) append: String,
+    /// Packages unpacked into the initial file system.
+    pub(super) packages: Vec<String>,
+    /// Modules of the kernel that are loaded before the shell, in this order, as paths without suffix.
+    #[serde(default)]
+    pub(super) modules: Vec<String>,
+    /// Size of an empty disk, which `{disk}` in `args` names.
+    pub(super) disk: Option<String>,
+    /// Further options.
+    #[serde(default)]
+    pub(super) args: Vec<String>,
+    /// Seconds for all of it.
+    pub(super) timeout: u64,
+    /// What happens at the console.
+    pub(super) steps: Vec<Step>,
+}
+
+/// A file of a Debian package.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Piece {
+    /// The package.
+    pub(super) package: String,
+    /// The file in it.
+    pub(super) file: String,
+}
+
+/// One thing that happens at the console. `{cpus}` and `{port}` stand for numbers of the run.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+pub(super) enum Step {
+    /// This text appears, after what was seen before.
+    Expect(String),
+    /// This is typed.
+    Send(String),
+    /// The emulator ends with this status. At the end of every boot it ends with 0 in any case.
+    End(i32),
+}
+
+/// Every boot.
+pub(super) fn all() -> Result<Vec<Boot>> {
+    let dir = cache::repository().join("sysroot-tests/boot");
+    let mut boots: Vec<Boot> = Vec::new();
+    let files = fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    for file in files {
+        let path = file?.path();
+        if path.extension().is_none_or(|x| x != "toml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path)?;
+        let file: File = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        boots.extend(file.boot);
+    }
+    boots.sort_by(|a, b| (a.arch, &a.name).cmp(&(b.arch, &b.name)));
+    for pair in boots.windows(2) {
+        if (pair[0].arch, &pair[0].name) == (pair[1].arch, &pair[1].name) {
+            bail!("two boots are called {}", pair[0].name);
+        }
+    }
+    Ok(boots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_read() {
+        let boots = all().expect("rows");
+        assert!(boots.iter().all(|b| !b.cpus.is_empty() && !b.steps.is_empty()));
+    }
+}
