@@ -5,6 +5,8 @@
 
 mod cache;
 pub mod cli;
+mod dump;
+mod gdb;
 mod guest;
 mod host;
 pub mod loader;

@@ -19,6 +19,8 @@ const ITEMS: &[Item] = &[
     Item("elf", "remu::elf", "what was loaded where"),
     Item("int", "remu::signal", "signals delivered to the guest"),
     Item("signal", "remu::signal", "the same"),
+    Item("gdb", "remu::gdb", "packets of gdb's remote protocol (-g)"),
+    Item("io", "remu::io", "when the kernel refuses a ring to --io"),
     Item("unimp", "remu::unimp", "what the guest asked for and remu lacks"),
     Item("in_asm", "remu::in_asm", "guest code, when it is translated"),
     Item("op", "remu::op", "its meaning in the translator's own terms, as optimised while lifted"),
@@ -65,15 +67,15 @@ pub(crate) fn write(mut text: &[u8]) {
     }
 }
 
-#[expect(unsafe_code, reason = "the descriptor is kept as a number for is_log")]
+#[expect(unsafe_code, reason = "the descriptor is kept as a number for file")]
 fn borrow(fd: i32) -> std::os::fd::BorrowedFd<'static> {
     // SAFETY: standard error, or a descriptor that is never closed once it is in OUTPUT.
     unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) }
 }
 
-/// True for the descriptor of the log file, which is not the guest's.
-pub(crate) fn is_log(fd: i32) -> bool {
-    fd > libc::STDERR_FILENO && fd == OUTPUT.load(Ordering::Relaxed)
+/// The descriptor of the log file, which is not the guest's.
+pub(crate) fn file() -> Option<i32> {
+    Some(OUTPUT.load(Ordering::Relaxed)).filter(|&fd| fd > libc::STDERR_FILENO)
 }
 
 /// True where `-d` asks for translations as text.

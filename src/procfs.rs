@@ -110,6 +110,8 @@ impl Line<'_> {
             "[stack]"
         } else if area.start == heap {
             "[heap]"
+        } else if (area.start..area.end).contains(&task.shared.trampoline) {
+            "[vdso]"
         } else if self.name.starts_with('[') {
             ""
         } else {

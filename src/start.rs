@@ -11,9 +11,10 @@ use remu_isa::Guest;
 use remu_syscalls::{Errno, GuestMemory, MmapArgs};
 
 use crate::cli::{Command, Form, Invocation, List, Startup, base_name};
+use crate::dump::Rest;
 use crate::guest::{GuestOs, Regs, set};
-use crate::loader::{self, AuxInfo, FileKind, LoadError, machine_name};
-use crate::mm::{AddressSpace, PAGE};
+use crate::loader::{self, AuxInfo, FileKind, LoadError, VdsoImage, machine_name};
+use crate::mm::{AddressSpace, page_up};
 use crate::signal::{Actions, host};
 use crate::sysroot::Sysroot;
 use crate::task::{self, Config, Limits, Resolved, Shared, Task};
@@ -28,8 +29,6 @@ const CANNOT_RUN: i32 = 126;
 const NOT_FOUND: i32 = 127;
 /// `AT_FLAGS_PRESERVE_ARGV0` (`linux/binfmts.h`).
 const PRESERVE_ARGV0: u64 = 1;
-/// The runner's marks in memory for a signal trampoline.
-const TRAMPOLINE_PROT: i32 = libc::PROT_READ | libc::PROT_EXEC;
 
 /// A message and the exit status that goes with it.
 struct Failure(String, i32);
@@ -106,6 +105,8 @@ fn set_up(inv: &mut Invocation, secure: bool) -> Result<(), String> {
     if let Some(seed) = o.seed {
         loader::set_seed(seed);
     }
+    remu_syscalls::set_io(o.io);
+    remu_syscalls::remember_limits(&o.resource_limits);
     report::set_crash(!secure && std::env::var_os("REMU_CRASH").is_some_and(|v| v == "1"));
     Ok(())
 }
@@ -166,7 +167,10 @@ fn run(
         .map_err(|e| cannot_load(&shown, &found.kind, e))?;
     let exe = task::absolute(&found.file, &found.path);
     let exec_path = c_string(&inv.program)?;
-    let info = aux_info(os, engine, auxv, exec_path);
+    let number = |call: &str| abi.number(call);
+    let vdso = loader::build_vdso(&os.vdso, row.elf_machine, number);
+    let vdso_at = map_vdso(&mm, &vdso).map_err(|e| Failure(e.to_string(), CANNOT_RUN))?;
+    let info = AuxInfo { vdso: vdso_at, ..aux_info(os, engine, auxv, exec_path) };
     let env = environment(&inv)?;
     let size = loader::stack_size(inv.options.stack_size);
     let stack = loader::build_stack(&mm, size, &program, &info, &found.argv, &env)
@@ -176,7 +180,6 @@ fn run(
     for a in mm.areas(0, u64::MAX) {
         log::debug!(target: "remu::mm", "{:#x}-{:#x} prot {}", a.start, a.end, a.prot);
     }
-    let trampoline = trampoline(&mm, os).map_err(|e| Failure(e.to_string(), CANNOT_RUN))?;
     let regs = Regs::find(&os.regs, engine.isa().state())
         .ok_or_else(|| Failure::own("the processor state lacks a register of the ABI"))?;
     let comm = base_name(OsStr::from_bytes(exec_name(&inv).as_bytes())).as_bytes().to_vec();
@@ -212,10 +215,11 @@ fn run(
         regs,
         abi,
         actions,
-        trampoline,
+        trampoline: vdso_at + vdso.sigreturn,
         config: Arc::new(config),
         live: AtomicUsize::new(1),
         limits: Limits::default(),
+        rest: Rest::default(),
     });
     drop(found.file);
     let task = Task::first(shared, cpu, mask, limits);
@@ -223,8 +227,17 @@ fn run(
         task.signals.state.trace.begin(true, Kick::Exec);
         task.signals.state.trace.set_number(abi.number("execve").unwrap_or(0));
         task.signals.state.request();
+    } else if let Some(place) = gdb_place(&task.shared.config.options) {
+        crate::gdb::start(&task.shared, place, mask).map_err(Failure::own)?;
+        task.signals.state.trace.begin(true, Kick::Interrupt);
+        task.signals.state.request();
     }
     first_thread(task)
+}
+
+/// Where gdb is to connect: a program that a guest executes does not wait for it once more.
+fn gdb_place(options: &crate::cli::Options) -> Option<&str> {
+    options.gdb.as_deref().filter(|_| options.runner_fd.is_none())
 }
 
 /// Runs the first guest thread on this one.
@@ -338,7 +351,7 @@ fn aux_info(os: &GuestOs, engine: &Engine, auxv: &HostAuxv, exec_path: CString) 
         min_signal_stack: os.min_signal_stack,
         secure: auxv.secure,
         exec_path,
-        flags: 0,
+        ..AuxInfo::default()
     }
 }
 
@@ -373,13 +386,14 @@ fn host_environment() -> Vec<Vec<u8>> {
     out
 }
 
-/// Maps the code that calls `rt_sigreturn`: what the guest's vdso would hold.
-fn trampoline(mm: &AddressSpace, os: &GuestOs) -> Result<u64, Errno> {
+/// Maps the vdso where the kernel likes.
+fn map_vdso(mm: &AddressSpace, image: &VdsoImage) -> Result<u64, Errno> {
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
     let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-    let args = MmapArgs { addr: 0, len: PAGE, prot, flags, fd: -1, offset: 0 };
+    let len = page_up(image.bytes.len() as u64).ok_or(Errno::ENOMEM)?;
+    let args = MmapArgs { addr: 0, len, prot, flags, fd: -1, offset: 0 };
     let (at, _) = mm.mmap(args)?;
-    GuestMemory::default().write_bytes(at, os.trampoline)?;
-    let _ = mm.mprotect(at, PAGE, TRAMPOLINE_PROT as u64)?;
+    GuestMemory::default().write_bytes(at, &image.bytes)?;
+    let _ = mm.mprotect(at, len, (libc::PROT_READ | libc::PROT_EXEC) as u64)?;
     Ok(at)
 }

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 
+use remu_syscalls::Io;
+
 use super::table::{ROWS, Row, usage};
 use super::{Command, UsageError};
 
@@ -51,6 +53,8 @@ pub struct Options {
     pub dfilter: Vec<RangeInclusive<u64>>,
     /// `-D`.
     pub log_file: Option<OsString>,
+    /// `-g`: where gdb connects.
+    pub gdb: Option<String>,
     /// `-one-insn-per-tb`.
     pub one_insn: bool,
     /// `-strace`.
@@ -64,13 +68,15 @@ pub struct Options {
     /// `--cache`: a folder, or `off`.
     pub cache: Option<OsString>,
     /// `--io`.
-    pub io: Option<String>,
+    pub io: Io,
     /// Descriptor of the runner's own file, from the runner that became this one.
     pub runner_fd: Option<i32>,
     /// Descriptor of the program, likewise.
     pub program_fd: Option<i32>,
     /// Descriptor of what limits the program's calls, if anything does.
     pub limits_fd: Option<i32>,
+    /// Resource limits that the program before this one has set: resource, soft, hard.
+    pub resource_limits: Vec<[u64; 3]>,
 }
 
 impl Options {
@@ -166,7 +172,8 @@ fn replay(args: &[OsString]) -> Vec<OsString> {
         let row = option(arg, "").ok().flatten();
         let len = if row.is_some_and(|r| !r.arg.is_empty()) { 2 } else { 1 };
         // The environment was changed already and is handed on.
-        let drop = row.is_some_and(|r| ["0", "remu-exec", "E", "U"].contains(&r.name));
+        let own = ["0", "remu-exec", "remu-limits", "E", "U", "g"];
+        let drop = row.is_some_and(|r| own.contains(&r.name));
         if !drop {
             out.extend(args[at..args.len().min(at + len)].iter().cloned());
         }
@@ -265,12 +272,16 @@ mod tests {
     #[test]
     fn options_end_at_the_program() {
         let i = run(parse(
-            &["r", "-L", "/root", "--strace", "-0", "me", "-s", "16M", "prog", "-h", "x"],
+            &[
+                "r", "-L", "/root", "--strace", "-0", "me", "-s", "16M", "-g", "1234", "prog",
+                "-h", "x",
+            ],
             Startup::default(),
         ));
         assert_eq!(i.options.prefix, Some("/root".into()));
         assert!(i.options.strace);
         assert_eq!(i.options.stack_size, Some(16 << 20));
+        assert_eq!(i.options.gdb.as_deref(), Some("1234"));
         assert_eq!(i.program, "prog");
         assert_eq!(i.args, ["me", "-h", "x"]);
         assert_eq!(i.replay, ["-L", "/root", "--strace", "-s", "16M"]);
@@ -303,7 +314,6 @@ mod tests {
         assert_eq!(text(&["r", "-zap", "p"]), "unknown option '-zap'; try 'r -h'");
         assert_eq!(text(&["r", "-L"]), "-L needs an argument: PATH");
         assert_eq!(text(&["r", "-s", "big", "p"]), "-s: 'big' is not a size");
-        assert_eq!(text(&["r", "-g", "1234", "p"]), "-g: not supported yet: run without -g");
         assert_eq!(text(&["r"]), "no program given; try 'r -h'");
         assert_eq!(text(&["r", "--io", "fast", "p"]), "-io: 'fast' is none of auto, uring, direct");
     }

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use remu_syscalls::Io;
+
 use super::options::{Form, Options};
 
 /// What a row does with its argument; an error text for a bad one.
@@ -48,7 +50,7 @@ pub(super) static ROWS: &[Row] = &[
     row("r", "uname", "RELEASE", "UNAME", "kernel release that uname shows", |o, a| { o.release = Some(a.to_owned()); Ok(()) }),
     row("B", "guest-base", "ADDRESS", "GUEST_BASE", "accepted; guest addresses are host addresses", |_, a| size(a).map(drop)),
     row("R", "reserved-va", "SIZE", "RESERVED_VA", "accepted; no address space is set aside", |_, a| size(a).map(drop)),
-    row("g", "gdb", "PORT|PATH", "GDB", "wait for gdb", |_, _| Err("not supported yet: run without -g".into())),
+    row("g", "gdb", "PORT|PATH", "GDB", "wait for gdb at [ADDRESS:]PORT or a socket; '%d' is the process id", |o, a| { o.gdb = Some(text(a)?); Ok(()) }),
     row("d", "debug", "ITEM,...", "LOG", "what to log; 'help' lists the items", |o, a| { o.log_items.push(text(a)?); Ok(()) }),
     row("dfilter", "dfilter", "RANGE,...", "DFILTER", "log translation of these guest addresses only", dfilter),
     row("D", "log-file", "FILE", "LOG_FILENAME", "log to FILE, '%d' is the process id", |o, a| { o.log_file = Some(a.to_owned()); Ok(()) }),
@@ -67,6 +69,7 @@ pub(super) static ROWS: &[Row] = &[
     row("cache", "cache", "DIR|off", "CACHE", "where translations are kept", |o, a| { o.cache = Some(a.to_owned()); Ok(()) }),
     row("io", "io", "auto|uring|direct", "IO", "how calls that may block reach the kernel", io),
     row("remu-exec", "remu-exec", "FDS", "", "", exec_state),
+    row("remu-limits", "remu-limits", "LIMITS", "", "", resource_limits),
 ];
 
 fn text(arg: &OsStr) -> Result<String, String> {
@@ -121,11 +124,12 @@ fn dfilter(o: &mut Options, arg: &OsStr) -> Result<(), String> {
 }
 
 fn io(o: &mut Options, arg: &OsStr) -> Result<(), String> {
-    let mode = text(arg)?;
-    if !["auto", "uring", "direct"].contains(&mode.as_str()) {
-        return Err(format!("'{mode}' is none of auto, uring, direct"));
-    }
-    o.io = Some(mode);
+    o.io = match text(arg)?.as_str() {
+        "auto" => Io::Auto,
+        "uring" => Io::Uring,
+        "direct" => Io::Direct,
+        mode => return Err(format!("'{mode}' is none of auto, uring, direct")),
+    };
     Ok(())
 }
 
@@ -139,6 +143,16 @@ fn exec_state(o: &mut Options, arg: &OsStr) -> Result<(), String> {
     };
     (o.runner_fd, o.program_fd) = (*runner, *program);
     o.limits_fd = limits.first().copied().flatten();
+    Ok(())
+}
+
+/// `RESOURCE:SOFT:HARD,...`: limits that a runner hands to the runner it becomes on execve.
+fn resource_limits(o: &mut Options, arg: &OsStr) -> Result<(), String> {
+    for one in text(arg)?.split(',') {
+        let parts: Result<Vec<u64>, _> = one.split(':').map(str::parse).collect();
+        let parts = parts.ok().and_then(|p| p.try_into().ok());
+        o.resource_limits.push(parts.ok_or_else(|| format!("'{one}' is no limit"))?);
+    }
     Ok(())
 }
 

@@ -5,8 +5,9 @@ use remu_isa::ir::Slot;
 use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{Errno, GuestMemory, SysResult};
 
-use crate::loader::random_bytes;
+use crate::loader::{Vdso, random_bytes};
 
+use super::debug::{Debug, Feature, FrameLink, Reg};
 use super::{
     Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
     get, set, set_fp,
@@ -46,8 +47,20 @@ pub(super) static OS: GuestOs = GuestOs {
         monitor: &["excl_addr"],
     },
     syscall_len: 4,
-    // mov x8, #139; svc #0: what unwinders look for.
-    trampoline: &[0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4],
+    vdso: Vdso {
+        version: "LINUX_2.6.39",
+        functions: &[
+            ("__kernel_rt_sigreturn", "rt_sigreturn"),
+            ("__kernel_gettimeofday", "gettimeofday"),
+            ("__kernel_clock_gettime", "clock_gettime"),
+            ("__kernel_clock_getres", "clock_getres"),
+        ],
+        sigreturn: "__kernel_rt_sigreturn",
+        // mov x8, #number; svc #0: what unwinders look for.
+        call: |n| [0xd280_0008 | u32::from(n) << 5, 0xd400_0001].map(u32::to_le_bytes).concat(),
+        ret: &[0xc0, 0x03, 0x5f, 0xd6],
+        elf_flags: 0,
+    },
     frame_size: SIZE as u64 + FRAME_RECORD + 32,
     min_signal_stack: 4720,
     platform: Some("aarch64"),
@@ -73,7 +86,85 @@ pub(super) static OS: GuestOs = GuestOs {
     set_registers,
     has_call_number: true,
     steps: true,
+    debug: Debug {
+        arch: "aarch64",
+        features: debug_features,
+        // brk #0.
+        breakpoint: |len| (len == 4).then_some(&[0x00, 0x00, 0x20, 0xd4]),
+        watches_before: true,
+        stack_register: 31,
+        return_register: 30,
+        frame_link: FrameLink { register: 29, frame: 0, back: 8, stack: 16 },
+        code_mask: !PAC_MASK,
+        core_sets: &[
+            NT_PRSTATUS,
+            NT_PRFPREG,
+            NT_ARM_TLS,
+            NT_ARM_HW_BREAK,
+            NT_ARM_HW_WATCH,
+            NT_ARM_PAC_MASK,
+        ],
+        always: ["sp", "pc"],
+    },
 };
+
+/// `org.gnu.gdb.aarch64.core`, `.fpu`, `.pauth`, `.tls`.
+fn debug_features() -> Vec<Feature> {
+    let mut core: Vec<Reg> =
+        (0..31).map(|n| Reg::new(format!("x{n}"), 64, "int", NT_PRSTATUS, n * 8)).collect();
+    core.push(Reg::new("sp", 64, "data_ptr", NT_PRSTATUS, 31 * 8));
+    core.push(Reg::new("pc", 64, "code_ptr", NT_PRSTATUS, 32 * 8));
+    core.push(Reg::new("cpsr", 32, "cpsr_flags", NT_PRSTATUS, 33 * 8));
+    let flags = ["V", "C", "Z", "N"].iter().zip(28..);
+    let flags = flags.map(|(f, n)| format!("<field name=\"{f}\" start=\"{n}\" end=\"{n}\"/>"));
+    let flags: String = flags.collect();
+    let mut fpu: Vec<Reg> =
+        (0..32).map(|n| Reg::new(format!("v{n}"), 128, "aarch64v", NT_PRFPREG, n * 16)).collect();
+    fpu.push(Reg::new("fpsr", 32, "int", NT_PRFPREG, 32 * 16));
+    fpu.push(Reg::new("fpcr", 32, "int", NT_PRFPREG, 32 * 16 + 4));
+    let pauth = vec![
+        Reg::new("pauth_dmask", 64, "int", NT_ARM_PAC_MASK, 0),
+        Reg::new("pauth_cmask", 64, "int", NT_ARM_PAC_MASK, 8),
+    ];
+    let tls = vec![Reg::new("tpidr", 64, "data_ptr", NT_ARM_TLS, 0)];
+    vec![
+        Feature {
+            name: "org.gnu.gdb.aarch64.core",
+            types: format!("<flags id=\"cpsr_flags\" size=\"4\">{flags}</flags>"),
+            regs: core,
+        },
+        Feature { name: "org.gnu.gdb.aarch64.fpu", types: vector_types(), regs: fpu },
+        Feature { name: "org.gnu.gdb.aarch64.pauth", types: String::new(), regs: pauth },
+        Feature { name: "org.gnu.gdb.aarch64.tls", types: String::new(), regs: tls },
+    ]
+}
+
+/// `aarch64v`: a vector register by the size of its lanes, each as all types of that size.
+fn vector_types() -> String {
+    let lanes: [(&str, &[(&str, &str)]); 4] = [
+        ("d", &[("f", "ieee_double"), ("u", "uint64"), ("s", "int64")]),
+        ("s", &[("f", "ieee_single"), ("u", "uint32"), ("s", "int32")]),
+        ("h", &[("f", "ieee_half"), ("u", "uint16"), ("s", "int16")]),
+        ("b", &[("u", "uint8"), ("s", "int8")]),
+    ];
+    let mut out = String::new();
+    let mut all = String::new();
+    for ((lane, types), count) in lanes.iter().zip([2, 4, 8, 16]) {
+        let mut fields = String::new();
+        for (kind, ty) in *types {
+            let id = format!("v{lane}{kind}");
+            out += &format!("<vector id=\"{id}\" type=\"{ty}\" count=\"{count}\"/>");
+            fields += &format!("<field name=\"{kind}\" type=\"{id}\"/>");
+        }
+        out += &format!("<union id=\"vn{lane}\">{fields}</union>");
+        all += &format!("<field name=\"{lane}\" type=\"vn{lane}\"/>");
+    }
+    for (kind, ty) in [("u", "uint128"), ("s", "int128")] {
+        out += &format!("<vector id=\"vq{kind}\" type=\"{ty}\" count=\"1\"/>");
+    }
+    out += "<union id=\"vnq\"><field name=\"u\" type=\"vqu\"/><field name=\"s\" type=\"vqs\"/></union>";
+    out + &format!("<union id=\"aarch64v\">{all}<field name=\"q\" type=\"vnq\"/></union>")
+}
 
 /// Names of the bits of `AT_HWCAP` and `AT_HWCAP2` in `/proc/cpuinfo` (`arch/arm64/kernel/cpuinfo.c`);
 /// what no processor here has is left out.

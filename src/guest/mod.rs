@@ -2,6 +2,7 @@
 //! signal frame, the auxiliary vector. One row per guest.
 
 mod aarch64;
+pub(crate) mod debug;
 mod riscv64;
 
 use std::mem::offset_of;
@@ -10,6 +11,8 @@ use remu_engine::Cpu;
 use remu_isa::ir::{Slot, Type};
 use remu_isa::{Header, Isa, StateDesc};
 use remu_syscalls::SysResult;
+
+use crate::loader::Vdso;
 
 /// Names of the registers that the kernel's ABI gives a meaning. The first name of each list that
 /// the state has is taken.
@@ -90,8 +93,8 @@ pub(crate) struct GuestOs {
     pub regs: RegNames,
     /// Bytes of the system call instruction.
     pub syscall_len: u64,
-    /// Code that calls `rt_sigreturn`.
-    pub trampoline: &'static [u8],
+    /// The vdso.
+    pub vdso: Vdso,
     /// Bytes that a signal frame takes from the stack, all paddings included.
     pub frame_size: u64,
     /// `AT_MINSIGSTKSZ`.
@@ -121,11 +124,16 @@ pub(crate) struct GuestOs {
     pub has_call_number: bool,
     /// The kernel single-steps.
     pub steps: bool,
+    /// For debuggers outside.
+    pub debug: debug::Debug,
 }
+
+/// Every guest's row.
+static ALL: [&GuestOs; 2] = [&riscv64::OS, &aarch64::OS];
 
 /// The row of a guest.
 pub(crate) fn find(name: &str) -> Option<&'static GuestOs> {
-    [&riscv64::OS, &aarch64::OS].into_iter().find(|g| g.name == name)
+    ALL.into_iter().find(|g| g.name == name)
 }
 
 fn slot(desc: &StateDesc, names: &[&str]) -> Option<Slot> {
@@ -148,6 +156,17 @@ impl Regs {
             tls: slot(desc, names.tls)?,
             monitor: slot(desc, names.monitor),
         })
+    }
+
+    /// Every slot that belongs to a guest: its registers and what of the header is theirs.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Slot> + use<> {
+        let header = [
+            (offset_of!(Header, pc), Type::I64),
+            (offset_of!(Header, fpstat), Type::I32),
+            (offset_of!(Header, fpmode), Type::I32),
+        ];
+        let header = header.into_iter().map(|(at, ty)| Slot { offset: at as u16, ty });
+        self.desc.regs.iter().map(|r| r.slot).chain(header)
     }
 
     /// Ends a load-exclusive or load-reserved, as entering and leaving the kernel does.

@@ -6,6 +6,9 @@ use remu_isa::ir::Slot;
 use remu_isa::{Isa, StateDesc};
 use remu_syscalls::{GuestMemory, SysResult};
 
+use crate::loader::Vdso;
+
+use super::debug::{Debug, Feature, FrameLink, Place, Reg};
 use super::{
     Bytes, Frame, GuestOs, MCONTEXT, NT_PRFPREG, NT_PRSTATUS, RegNames, Regs, Returned, SIGINFO,
     get, set, set_fp,
@@ -41,8 +44,24 @@ pub(super) static OS: GuestOs = GuestOs {
         monitor: &["reserved"],
     },
     syscall_len: 4,
-    // li a7, 139; ecall: what unwinders look for.
-    trampoline: &[0x93, 0x08, 0xb0, 0x08, 0x73, 0x00, 0x00, 0x00],
+    vdso: Vdso {
+        version: "LINUX_4.15",
+        functions: &[
+            ("__vdso_rt_sigreturn", "rt_sigreturn"),
+            ("__vdso_gettimeofday", "gettimeofday"),
+            ("__vdso_clock_gettime", "clock_gettime"),
+            ("__vdso_clock_getres", "clock_getres"),
+            ("__vdso_getcpu", "getcpu"),
+            ("__vdso_flush_icache", "riscv_flush_icache"),
+            ("__vdso_riscv_hwprobe", "riscv_hwprobe"),
+        ],
+        sigreturn: "__vdso_rt_sigreturn",
+        // li a7, number; ecall: what unwinders look for.
+        call: |n| [0x893 | u32::from(n) << 20, 0x73].map(u32::to_le_bytes).concat(),
+        ret: &[0x67, 0x80, 0x00, 0x00],
+        // Compressed instructions, arguments in floating-point registers of 64 bits.
+        elf_flags: 0b101,
+    },
     frame_size: SIZE as u64 + 16,
     min_signal_stack: 2048,
     platform: None,
@@ -69,7 +88,54 @@ pub(super) static OS: GuestOs = GuestOs {
     set_registers,
     has_call_number: false,
     steps: false,
+    debug: Debug {
+        arch: "riscv:rv64",
+        features: debug_features,
+        // c.ebreak, ebreak.
+        breakpoint: |len| match len {
+            2 => Some(&[0x02, 0x90]),
+            4 => Some(&[0x73, 0x00, 0x10, 0x00]),
+            _ => None,
+        },
+        watches_before: false,
+        stack_register: 2,
+        return_register: 1,
+        frame_link: FrameLink { register: 8, frame: -16, back: -8, stack: 0 },
+        code_mask: u64::MAX,
+        core_sets: &[NT_PRSTATUS, NT_PRFPREG],
+        always: ["sp", "pc"],
+    },
 };
+
+/// `org.gnu.gdb.riscv.cpu`, `.fpu`.
+fn debug_features() -> Vec<Feature> {
+    let mut cpu = vec![Reg { name: NAMES[0].into(), bits: 64, ty: "int", place: None }];
+    for (n, name) in NAMES.iter().enumerate().skip(1) {
+        let ty = match *name {
+            "ra" => "code_ptr",
+            "sp" | "gp" | "tp" | "s0" => "data_ptr",
+            _ => "int",
+        };
+        cpu.push(Reg::new(*name, 64, ty, NT_PRSTATUS, n * 8));
+    }
+    cpu.push(Reg::new("pc", 64, "code_ptr", NT_PRSTATUS, 0));
+    let mut fpu: Vec<Reg> = FNAMES
+        .iter()
+        .enumerate()
+        .map(|(n, name)| Reg::new(*name, 64, "riscv_double", NT_PRFPREG, n * 8))
+        .collect();
+    let fcsr = |name: &str, field| {
+        let place = Some(Place { set: NT_PRFPREG, offset: 32 * 8, field });
+        Reg { name: name.into(), bits: 32, ty: "int", place }
+    };
+    fpu.extend([fcsr("fflags", Some((0, 5))), fcsr("frm", Some((5, 3))), fcsr("fcsr", None)]);
+    let double = "<union id=\"riscv_double\"><field name=\"float\" type=\"ieee_single\"/>\
+                  <field name=\"double\" type=\"ieee_double\"/></union>";
+    vec![
+        Feature { name: "org.gnu.gdb.riscv.cpu", types: String::new(), regs: cpu },
+        Feature { name: "org.gnu.gdb.riscv.fpu", types: double.into(), regs: fpu },
+    ]
+}
 
 const PR_RISCV_SET_ICACHE_FLUSH_CTX: u64 = 71;
 

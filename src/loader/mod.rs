@@ -4,6 +4,7 @@
 mod elf;
 mod map;
 mod stack;
+mod vdso;
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -11,6 +12,7 @@ use std::fs::File;
 pub use elf::{FileKind, Image, PREFIX, Segment, read_some};
 pub use map::{Placed, place};
 pub use stack::{AuxInfo, Stack, build as build_stack, random_bytes, set_seed, stack_size};
+pub use vdso::{Vdso, VdsoImage, build as build_vdso};
 
 /// Why a program cannot be loaded.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,8 @@ pub struct AuxInfo {
     pub exec_path: CString,
     /// `AT_FLAGS`.
     pub flags: u64,
+    /// `AT_SYSINFO_EHDR`; 0 leaves it out.
+    pub vdso: u64,
 }
 
 /// The initial stack.
@@ -187,6 +189,7 @@ fn auxv(
     let gid = |f: nix::unistd::Gid| u64::from(f.as_raw());
     let ticks = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK);
     let mut v = vec![
+        [libc::AT_SYSINFO_EHDR, info.vdso],
         [AT_MINSIGSTKSZ, info.min_signal_stack],
         [libc::AT_HWCAP, info.hwcap[0]],
         [libc::AT_PAGESZ, PAGE],
@@ -206,6 +209,7 @@ fn auxv(
         [libc::AT_HWCAP2, info.hwcap[1]],
         [libc::AT_EXECFN, exec_path],
     ];
+    v.retain(|entry| *entry != [libc::AT_SYSINFO_EHDR, 0]);
     if platform != 0 {
         v.push([libc::AT_PLATFORM, platform]);
     }

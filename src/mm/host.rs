@@ -53,6 +53,16 @@ pub(super) fn madvise(addr: u64, len: u64, advice: u64) -> SysResult<u64> {
     call(libc::SYS_madvise, [addr, len, advice, 0, 0, 0])
 }
 
+/// mseal(2) of guest pages.
+pub(super) fn mseal(addr: u64, len: u64, flags: u64) -> SysResult<u64> {
+    call(libc::SYS_mseal, [addr, len, flags, 0, 0, 0])
+}
+
+/// remap_file_pages(2) within guest pages.
+pub(super) fn remap_file_pages(addr: u64, len: u64, pgoff: u64, flags: u64) -> SysResult<u64> {
+    call(libc::SYS_remap_file_pages, [addr, len, 0, pgoff, flags, 0])
+}
+
 /// shmat(2).
 pub(super) fn shmat(id: i32, addr: u64, flags: u64) -> SysResult<u64> {
     call(libc::SYS_shmat, [id as u64, addr, flags, 0, 0, 0])

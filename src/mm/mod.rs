@@ -92,7 +92,8 @@ impl AddressSpace {
         self.read().table.at(addr)
     }
 
-    /// Copies executable bytes at `addr`; how many there were.
+    /// Copies executable bytes at `addr`; how many there were. Breakpoints of a debugger outside are
+    /// in them, not in memory.
     pub fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
         let inner = self.read();
         let mut have = 0;
@@ -106,6 +107,7 @@ impl AddressSpace {
             }
             have += part.len();
         }
+        crate::trace::POINTS.lay_over(addr, &mut buf[..have]);
         have
     }
 
@@ -290,6 +292,39 @@ impl AddressSpace {
             host::madvise(a.start, a.end - a.start, advice)?;
         }
         if inner.table.gaps(addr, end).is_empty() { Ok(stale) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// mseal(2). The kernel keeps the seals: every change goes through its calls.
+    pub fn mseal(&self, addr: u64, len: u64, flags: u64) -> SysResult<u64> {
+        let end = range_end(addr, len)?;
+        let inner = self.write();
+        if inner.table.run(addr, end) < end {
+            return Err(Errno::ENOMEM);
+        }
+        host::mseal(addr, len, flags)
+    }
+
+    /// remap_file_pages(2): another part of the same shared file; `prot` must be 0.
+    pub fn remap_file_pages(
+        &self,
+        addr: u64,
+        len: u64,
+        prot: u64,
+        pgoff: u64,
+        flags: u64,
+    ) -> SysResult<Stale> {
+        let (start, len) = (page_down(addr), page_down(len));
+        let end = start.checked_add(len).filter(|&e| e > start && prot == 0);
+        let end = end.ok_or(Errno::EINVAL)?;
+        let mut inner = self.write();
+        let area = inner.table.at(start).ok_or(Errno::EINVAL)?;
+        if inner.table.run(start, end) < end {
+            return Err(Errno::EINVAL);
+        }
+        host::remap_file_pages(start, len, pgoff, flags)?;
+        let stale = inner.replaced(start, end);
+        inner.table.insert(start, end, area.prot);
+        Ok(stale)
     }
 
     /// shmat(2).

@@ -8,6 +8,8 @@
 #![expect(unsafe_code, reason = "signal handlers and raw signal calls")]
 
 use std::cell::{Cell, UnsafeCell};
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use remu_engine::{Cpu, Engine};
@@ -15,7 +17,7 @@ use remu_isa::Header;
 use remu_syscalls::{Errno, SysResult, fault_fixup, signal_fixup};
 
 use crate::host::{Registers, own_thread_pointer, pc};
-use crate::trace::{Block, CODE_STOP, Heard};
+use crate::trace::{Block, CODE_REST, CODE_STOP, Heard};
 
 /// Signals that report faults of the processor. The runner keeps them for itself: they are never
 /// blocked on the host and always have its handler.
@@ -77,6 +79,8 @@ pub(crate) struct State {
     fault_signal: AtomicI32,
     fault_code: AtomicI32,
     fault_address: AtomicU64,
+    /// Program counter and address of the last signal that looked like a fault of the runner itself.
+    odd: [AtomicU64; 2],
     /// What the thread shares with its tracer.
     pub(crate) trace: Block,
 }
@@ -99,15 +103,37 @@ pub(crate) fn set_engine(engine: &'static Engine) {
     ENGINE.store(std::ptr::from_ref(engine).cast_mut(), Ordering::Release);
 }
 
-impl State {
+/// A state that stays where it is for good once a tracer knows the place: it may write there as long
+/// as the host thread exists, which is longer than the guest's.
+pub(crate) struct Kept(ManuallyDrop<Box<State>>);
+
+impl Deref for Kept {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if !self.trace.traced() {
+            // SAFETY: dropped once, here, and not used afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
+        }
+    }
+}
+
+impl Kept {
     /// A state for the thread that runs `cpu`.
-    pub(crate) fn new(cpu: &Cpu) -> Box<State> {
+    pub(crate) fn new(cpu: &Cpu) -> Kept {
         let state = Box::new(State { trace: Block::new(cpu), ..State::default() });
         let request: *const AtomicU32 = &raw const cpu.header().exit_request;
         state.exit_request.store(request.cast_mut(), Ordering::Release);
-        state
+        Kept(ManuallyDrop::new(state))
     }
+}
 
+impl State {
     /// Makes this the state of the calling thread.
     ///
     /// # Safety
@@ -201,6 +227,13 @@ impl State {
         done
     }
 
+    /// Notes a signal that looks like a fault of the runner; true when the last one was the same.
+    fn is_repeated(&self, pc: u64, addr: u64) -> bool {
+        let last =
+            [self.odd[0].swap(pc, Ordering::AcqRel), self.odd[1].swap(addr, Ordering::AcqRel)];
+        last == [pc, addr]
+    }
+
     /// True when translated code has just faulted.
     pub(crate) fn has_fault(&self) -> bool {
         self.fault_signal.load(Ordering::Acquire) != 0
@@ -271,8 +304,17 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         }
         match fault_fixup(*pc(regs) as usize) {
             Some(to) => *pc(regs) = to as i64,
-            // A fault of the runner itself: it dies of it when the instruction runs again.
-            None => reset(signal),
+            // What the kernel sends by a signal that the guest chose (F_SETSIG, the exit signal of
+            // clone) looks like a fault. A fault of the runner itself is the same again at once.
+            None if state.is_some_and(|s| !s.is_repeated(*pc(regs) as u64, addr)) => {
+                if let Some((n, s)) = fault.zip(state) {
+                    s.note(&s.sent[n], signal, info);
+                }
+            }
+            None => {
+                say_broken(signal, *pc(regs) as u64, addr);
+                reset(signal);
+            }
         }
         return;
     }
@@ -299,7 +341,7 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         *pc(regs) = to as i64;
     }
     let Some(state) = state else {
-        return requeue(signal, info, context);
+        return pass_on(signal, info, context);
     };
     if let Some(n) = fault {
         // A second standard signal of the same number is dropped, as the kernel does.
@@ -309,6 +351,23 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
     } else {
         requeue(signal, info, context);
     }
+}
+
+/// Says where the runner broke, on standard error and without allocation.
+fn say_broken(signal: i32, pc: u64, addr: u64) {
+    let mut text = *b"remu: fault of the runner itself: signal 00, pc 0x0000000000000000, address 0x0000000000000000\n";
+    let mut hex = |at: usize, mut v: u64| {
+        for digit in text[at..at + 16].iter_mut().rev() {
+            *digit = b"0123456789abcdef"[(v & 15) as usize];
+            v >>= 4;
+        }
+    };
+    hex(50, pc);
+    hex(78, addr);
+    (text[41], text[42]) = (b'0' + (signal / 10) as u8, b'0' + (signal % 10) as u8);
+    let stderr = libc::STDERR_FILENO as u64;
+    // Nobody is left to tell of an error.
+    let _ = call(libc::SYS_write, [stderr, text.as_ptr() as u64, text.len() as u64, 0, 0, 0]);
 }
 
 /// Leaves the interrupted context with every signal blocked but faults.
@@ -322,6 +381,13 @@ fn requeue(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext
     block_all(context);
     let args = [pid() as u64, tid() as u64, signal as u64, info as u64, 0, 0];
     let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Gives a signal that met a thread at its end to the other threads.
+fn pass_on(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext_t) {
+    // SAFETY: the kernel's part of the mask is its first eight bytes.
+    unsafe { (&raw mut context.uc_sigmask).cast::<u64>().write(u64::MAX) };
+    let _ = call(libc::SYS_rt_sigqueueinfo, [pid() as u64, signal as u64, info as u64, 0, 0, 0]);
 }
 
 /// Makes a signal call.
@@ -426,6 +492,22 @@ pub(crate) fn stop_for_tracer(code: i32, value: u64) {
     let args = [pid() as u64, tid() as u64, libc::SIGTRAP as u64, at, 0, 0];
     // To itself a thread may send anything.
     let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Has every other thread of the process look up from guest code.
+pub(crate) fn call_threads() {
+    let names = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let tids = names.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+    let own = tid();
+    for tid in tids.filter(|t| *t != own) {
+        let mut info: Info = [0; 128];
+        info[0..4].copy_from_slice(&libc::SIGTRAP.to_le_bytes());
+        info[8..12].copy_from_slice(&CODE_REST.to_le_bytes());
+        let at = info.as_ptr() as u64;
+        let args = [pid() as u64, tid as u64, libc::SIGTRAP as u64, at, 0, 0];
+        // One that has ended meanwhile need not come.
+        let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
+    }
 }
 
 /// Sends the calling thread a signal.

@@ -12,7 +12,7 @@ use remu_syscalls::{AltStack, Errno, SigAction, SysResult};
 
 use crate::guest::{Frame, GuestOs, Regs, get, set};
 use crate::trace::{Kick, kind, mode};
-use host::{FAULT_BITS, FAULTS, Info, State, bit};
+use host::{FAULT_BITS, FAULTS, Info, Kept, bit};
 
 /// Signals are numbered 1 to 64.
 const SIGNALS: usize = 64;
@@ -71,6 +71,9 @@ impl Actions {
         for signal in FAULTS {
             host::install(signal, 0)?;
         }
+        for signal in (1..=SIGNALS as i32).filter(|&s| crate::dump::dumps(s)) {
+            apply(signal, &table[signal as usize].now)?;
+        }
         Ok(Actions { table: Mutex::new(table) })
     }
 
@@ -106,6 +109,15 @@ impl Actions {
             apply(signal, &new)?;
         }
         Ok(old)
+    }
+
+    /// Whether a call that the signal interrupted is made again (`SA_RESTART`).
+    pub(crate) fn restarts(&self, signal: i32) -> bool {
+        let table = self.lock();
+        let action = table
+            .get(signal as usize)
+            .map(|e| if e.now.handler > IGNORE { e.now } else { e.handled });
+        action.is_some_and(|a| a.flags & libc::SA_RESTART as u64 != 0)
     }
 
     /// Takes back the signals for which the host's C library installs handlers of its own when it
@@ -151,6 +163,8 @@ fn apply(signal: i32, action: &SigAction) -> SysResult<()> {
         return Ok(());
     }
     match action.handler {
+        // The kernel would dump the runner.
+        DEFAULT if crate::dump::dumps(signal) => host::install(signal, 0),
         DEFAULT | IGNORE => host::set_disposition(signal, action.handler, action.flags),
         _ => host::install(signal, action.flags),
     }
@@ -159,12 +173,14 @@ fn apply(signal: i32, action: &SigAction) -> SysResult<()> {
 /// The signal state of one guest thread.
 pub(crate) struct Signals {
     /// What the handlers write.
-    pub(crate) state: Box<State>,
+    pub(crate) state: Kept,
     /// Guest mask.
     mask: u64,
     /// Mask to return to after a call with a temporary one.
     saved: Option<u64>,
     alt: AltStack,
+    /// The signal that ends the process.
+    fatal: Info,
 }
 
 /// What became of the waiting signals.
@@ -190,7 +206,7 @@ impl Signals {
     /// For the thread that runs `cpu`, with a guest mask.
     pub(crate) fn new(cpu: &Cpu, mask: u64) -> Signals {
         let alt = AltStack { sp: 0, flags: libc::SS_DISABLE, size: 0 };
-        Signals { state: State::new(cpu), mask, saved: None, alt }
+        Signals { state: Kept::new(cpu), mask, saved: None, alt, fatal: [0; 128] }
     }
 
     /// For a new thread or process that continues this one on `cpu`.
@@ -200,6 +216,11 @@ impl Signals {
             new.alt = self.alt;
         }
         new
+    }
+
+    /// `siginfo_t` of the signal that ends the process.
+    pub(crate) fn fatal(&self) -> Info {
+        self.fatal
     }
 
     /// The guest mask.
@@ -383,6 +404,7 @@ impl Signals {
         };
         let action = t.actions.get(signal);
         if self.mask & bit(signal) != 0 || action.handler <= IGNORE {
+            self.fatal = info;
             return Delivery::Die(signal);
         }
         let done = self.one(t, signal, &info, true);
@@ -401,7 +423,10 @@ impl Signals {
                 host::stop(signal);
                 return Delivery::Continue;
             }
-            (DEFAULT, Default::Die) => return Delivery::Die(signal),
+            (DEFAULT, Default::Die) => {
+                self.fatal = *info;
+                return Delivery::Die(signal);
+            }
             _ => {}
         }
         let flags = action.flags as i32;
@@ -431,6 +456,7 @@ impl Signals {
         if overflow || (t.os.push_frame)(t.cpu, t.regs, &frame).is_err() {
             // No room for the frame: the thread gets SIGSEGV, which it dies of when that was it.
             if signal == libc::SIGSEGV {
+                self.fatal = *info;
                 return Delivery::Die(signal);
             }
             return self.fault(t, libc::SIGSEGV, SI_KERNEL, 0);

@@ -1,7 +1,7 @@
 //! clone(2), clone3(2), fork(2), vfork(2).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use remu_syscalls::{CloneArgs, Errno, GuestMemory, SysResult};
 
@@ -49,10 +49,7 @@ impl Task {
             (true, ..) => self.new_thread(&a),
             (false, true, true) => self.vfork(&a),
             (false, false, _) => self.fork(&a),
-            (false, true, false) => {
-                log::info!(target: "remu::unimp", "clone: a process sharing memory that runs on");
-                Err(Errno::EINVAL)
-            }
+            (false, true, false) => self.share(&a),
         }
     }
 
@@ -81,8 +78,9 @@ impl Task {
         let ready = Arc::new(Handshake::default());
         let told = ready.clone();
         self.shared.live.fetch_add(1, Ordering::AcqRel);
-        // The new thread starts with everything blocked and opens its own mask when it is ready.
-        let old = host::set_mask(u64::MAX);
+        // The new thread starts with everything blocked but faults, which a word of the guest's may
+        // cause, and opens its own mask when it is ready.
+        let old = host::block();
         let spawned = std::thread::Builder::new()
             .stack_size(HOST_STACK)
             .spawn(move || thread_main(task, &a, &told));
@@ -92,10 +90,7 @@ impl Task {
             return Err(Errno::EAGAIN);
         }
         let tid = ready.wait();
-        static FIRST: AtomicBool = AtomicBool::new(true);
-        if FIRST.swap(false, Ordering::AcqRel) {
-            self.shared.actions.after_first_thread();
-        }
+        self.first_thread_made();
         host::set_mask(old);
         if tid < 0 { Err(Errno(-tid)) } else { Ok(tid as u64) }
     }
@@ -105,6 +100,7 @@ impl Task {
         let kernel = a.flags & !(OWN | CLEAR_SIGHAND);
         let plain = kernel == 0 && a.exit_signal == libc::SIGCHLD as u64 && a.set_tid.1 == 0;
         // In this order, which is also the translator's: it reads guest code while it holds its lock.
+        let changes = trace::CHANGED.hold();
         let engine = shared.engine.before_fork();
         let space = shared.mm.hold();
         let actions = shared.actions.lock();
@@ -128,12 +124,12 @@ impl Task {
             Ok(0) => {
                 engine.in_child(&self.cpu);
                 tracees.in_child();
-                drop((space, actions, limits));
+                drop((changes, space, actions, limits));
                 return self.in_forked_child(a, traced);
             }
             other => other?,
         };
-        drop((tracees, limits, actions, space, engine));
+        drop((tracees, limits, actions, space, engine, changes));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));
@@ -143,6 +139,7 @@ impl Task {
 
     fn in_forked_child(&mut self, a: &CloneArgs, traced: bool) -> SysResult<u64> {
         self.signals.state.clear(self.cpu.header());
+        remu_syscalls::forked();
         self.begin_traced(traced);
         self.shared.live.store(1, Ordering::Release);
         // The calling thread is the new process's first, whatever it was before.
@@ -191,8 +188,9 @@ impl Task {
         child.clear_tid = 0;
         let pid_address = if a.flags & PIDFD != 0 { a.pidfd } else { a.parent_tid };
         let kernel = a.flags & !(OWN | SIGHAND | CLEAR_SIGHAND);
-        let old = host::set_mask(u64::MAX);
+        let old = host::block();
         let pid = raw::vfork(kernel, a.exit_signal, pid_address, &mut || {
+            remu_syscalls::set_lent(true);
             child.write_tids(a);
             child.enter();
             // Only now: the host's dispositions are the child's own here.
@@ -204,6 +202,7 @@ impl Task {
             exit::end_process(&child, end)
         });
         // The child ran with this thread's storage.
+        remu_syscalls::set_lent(false);
         self.enter();
         if let Ok(pid) = pid
             && a.flags & PARENT_SETTID != 0
@@ -212,6 +211,37 @@ impl Task {
         }
         host::set_mask(old);
         pid
+    }
+
+    /// A process that shares memory and runs beside this one: the child of a vfork by a host thread of
+    /// its own, whose stack and thread-local storage are the child's while the kernel keeps it asleep.
+    fn share(&mut self, a: &CloneArgs) -> SysResult<u64> {
+        let shared: Arc<Shared> = Arc::new(self.shared.share_memory());
+        let mut child = self.sibling(shared, false).map_err(|_| Errno::EAGAIN)?;
+        child.prepare(a);
+        child.begin_traced(false);
+        if a.flags & SIGHAND != 0 {
+            log::info!(target: "remu::unimp", "clone: actions are copied, not shared");
+        }
+        let a = *a;
+        let ready = Arc::new(Handshake::default());
+        let told = ready.clone();
+        let old = host::block();
+        let spawned = std::thread::Builder::new()
+            .stack_size(HOST_STACK)
+            .spawn(move || sharing_main(child, &a, &told));
+        let pid = if spawned.is_ok() { ready.wait() } else { -libc::EAGAIN };
+        self.first_thread_made();
+        host::set_mask(old);
+        u64::try_from(pid).map_err(|_| Errno(-pid))
+    }
+
+    /// The host's C library has just made a thread, maybe its first.
+    fn first_thread_made(&self) {
+        static FIRST: AtomicBool = AtomicBool::new(true);
+        if FIRST.swap(false, Ordering::AcqRel) {
+            self.shared.actions.after_first_thread();
+        }
     }
 
     /// Makes the calling host thread this task's.
@@ -241,6 +271,40 @@ fn thread_main(mut task: Task, a: &CloneArgs, ready: &Handshake) {
         task.shared.live.fetch_sub(1, Ordering::AcqRel);
         ready.set(-libc::EAGAIN);
     }
+}
+
+/// Body of the host thread behind a process that shares memory and runs beside its parent.
+fn sharing_main(mut child: Task, a: &CloneArgs, ready: &Handshake) {
+    let Ok(stack) = host::HandlerStack::install() else { return ready.set(-libc::EAGAIN) };
+    remu_syscalls::set_lent(true);
+    // The kernel gives the number that the parent sees, unless the place for it holds a pidfd.
+    let seen = AtomicI32::new(0);
+    let (more, place) = match a.flags & PIDFD {
+        0 => (PARENT_SETTID, seen.as_ptr() as u64),
+        _ => (PIDFD, a.pidfd),
+    };
+    let kernel = a.flags & !(OWN | SIGHAND | CLEAR_SIGHAND) | more;
+    let done = raw::vfork(kernel, a.exit_signal, place, &mut || {
+        let seen = Some(seen.load(Ordering::Acquire)).filter(|&n| n != 0).unwrap_or_else(host::pid);
+        child.write_tids(&CloneArgs { flags: a.flags & !PARENT_SETTID, ..*a });
+        if a.flags & PARENT_SETTID != 0 {
+            let _ = GuestMemory::default().write(a.parent_tid, &(seen as u32));
+        }
+        child.enter();
+        ready.set(seen);
+        if a.flags & CLEAR_SIGHAND != 0 {
+            child.shared.actions.clear();
+        }
+        child.signals.apply_mask();
+        let end = child.run();
+        child.release_futexes();
+        exit::end_process(&child, end)
+    });
+    host::leave();
+    if let Err(e) = done {
+        ready.set(-e.0);
+    }
+    drop(stack);
 }
 
 /// Ends the process or thread that ran `task` on the thread it started with.

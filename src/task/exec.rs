@@ -77,12 +77,17 @@ pub(crate) fn open_program(
         | libc::O_NONBLOCK
         | if flags & libc::AT_SYMLINK_NOFOLLOW != 0 { libc::O_NOFOLLOW } else { 0 };
     raw::access_execute(dirfd, path, access)?;
-    let file = File::from(raw::open(dirfd, path, open)?);
-    if file.metadata().map_err(|e| Errno::from_io(&e))?.is_file() {
-        Ok(file)
-    } else {
-        Err(Errno::EACCES)
+    regular(raw::open(dirfd, path, open)?)
+}
+
+/// A file that may be a program: a regular one that the kernel would execute.
+fn regular(file: OwnedFd) -> SysResult<File> {
+    let file = File::from(file);
+    if !file.metadata().map_err(|e| Errno::from_io(&e))?.is_file() {
+        return Err(Errno::EACCES);
     }
+    raw::check_execute(file.as_raw_fd())?;
+    Ok(file)
 }
 
 /// The file of an open descriptor, for `AT_EMPTY_PATH`.
@@ -95,12 +100,7 @@ fn reopen(fd: i32) -> SysResult<File> {
         Err(Errno::ENOENT) => raw::duplicate(fd, 0)?,
         other => other?,
     };
-    let file = File::from(file);
-    if file.metadata().map_err(|e| Errno::from_io(&e))?.is_file() {
-        Ok(file)
-    } else {
-        Err(Errno::EACCES)
-    }
+    regular(file)
 }
 
 /// A copy of the runner's descriptor out of the guest's way.
@@ -141,15 +141,28 @@ impl Task {
             if limited {
                 return Errno::EACCES;
             }
+            let (dirfd, path, flags) = match self.by_name(dirfd, path, flags) {
+                Ok(place) => place,
+                Err(e) => return e,
+            };
             return self.replace(dirfd, path, argv, envp, flags);
         };
+        let guest_argv = argv.clone();
+        let shown = shown_name(dirfd, &path);
         let found = open_program(&config.sysroot, dirfd, &path, flags).and_then(|file| {
             resolve_program(&config.sysroot, file, shown_name(dirfd, &path), argv)
         });
         let found = match found {
             Ok(found) => found,
+            Err(Errno::EACCES) if !limited => {
+                return self.unreadable(dirfd, path, guest_argv, envp, flags);
+            }
             Err(e) => return e,
         };
+        if found.path != shown && shown != path && raw::is_cloexec(dirfd) {
+            // An interpreter could not open its script: the descriptor is closed by then.
+            return Errno::ENOENT;
+        }
         let own = FileKind::Elf {
             machine: config.guest.elf_machine,
             is64: config.guest.elf64,
@@ -170,6 +183,42 @@ impl Task {
         let result = self.replace(fd, CString::default(), found.argv, envp, EMPTY_PATH);
         raw::close(fd);
         result
+    }
+
+    /// A program given by a descriptor that closes on execve, by a name that the kernel's binfmt_misc
+    /// can open for the runner; anything else as it is.
+    fn by_name(&self, dirfd: i32, path: CString, flags: u64) -> SysResult<(i32, CString, u64)> {
+        if !path.is_empty() || flags as i32 & libc::AT_EMPTY_PATH == 0 || !raw::is_cloexec(dirfd) {
+            return Ok((dirfd, path, flags));
+        }
+        let mut start = [0; PREFIX];
+        if let Ok(file) = open_program(&Sysroot::default(), dirfd, &path, flags)
+            && let Ok(have) = read_some(&file, &mut start, 0)
+            && matches!(FileKind::of(&start[..have]), FileKind::Script { .. })
+        {
+            // Its interpreter could not open it.
+            return Err(Errno::ENOENT);
+        }
+        let name = CString::new(format!("/proc/self/fd/{dirfd}")).map_err(|_| Errno::ENOENT)?;
+        Ok((libc::AT_FDCWD, name, flags & !EMPTY_PATH))
+    }
+
+    /// A program that may be executed and not read: binfmt_misc, where it knows the program, opens it
+    /// for the runner.
+    fn unreadable(
+        &mut self,
+        dirfd: i32,
+        path: CString,
+        argv: Vec<CString>,
+        envp: Vec<CString>,
+        flags: u64,
+    ) -> Errno {
+        let follow = flags as i32 & libc::AT_SYMLINK_NOFOLLOW == 0;
+        let inside = self.shared.config.sysroot.resolve(dirfd, &path, follow);
+        match self.replace(dirfd, inside.unwrap_or(path), argv, envp, flags) {
+            Errno::ENOEXEC => Errno::EACCES,
+            other => other,
+        }
     }
 
     /// Becomes a runner of the same options that loads `found`.
@@ -197,7 +246,15 @@ impl Task {
         };
         let more = limits.as_ref().map(|fd| format!(",{}", fd.as_raw_fd())).unwrap_or_default();
         let fds = CString::new(format!("{runner},{program}{more}")).unwrap_or_default();
-        argv.extend([c"-remu-exec".to_owned(), fds, c"-0".to_owned(), argv0]);
+        argv.extend([c"-remu-exec".to_owned(), fds]);
+        let kept = remu_syscalls::remembered_limits();
+        if !kept.is_empty() {
+            let kept: Vec<String> =
+                kept.iter().map(|l| l.map(|n| n.to_string()).join(":")).collect();
+            argv.push(c"-remu-limits".to_owned());
+            argv.push(CString::new(kept.join(",")).unwrap_or_default());
+        }
+        argv.extend([c"-0".to_owned(), argv0]);
         // The kernel names a process after the script, not after its interpreter.
         argv.push(no_option(path));
         argv.extend(guest_argv);

@@ -26,7 +26,9 @@ pub(super) fn end_process(task: &Task, end: End) -> i32 {
             host::exit_group(status)
         }
         End::Signal(signal) => {
+            crate::report::crash(task, signal);
             crate::report::at_exit(task);
+            crate::dump::before_death(task, signal);
             host::die(signal)
         }
     }
@@ -47,7 +49,8 @@ pub(super) fn end_thread(task: Task, end: End) {
         // The first thread has ended already: the process's status is that thread's.
         crate::report::at_exit(&task);
     }
-    host::set_mask(u64::MAX);
+    // Faults stay open: what the guest left as its list of futexes may not be mapped.
+    host::block();
     host::leave();
     task.release_futexes();
 }
@@ -63,7 +66,8 @@ pub(super) fn finish(task: Task, end: End) -> ! {
         end_process(&task, End::Process(status));
         unreachable_exit()
     }
-    host::set_mask(u64::MAX);
+    // Faults stay open: what the guest left as its list of futexes may not be mapped.
+    host::block();
     host::leave();
     task.release_futexes();
     // The other threads' processors go on using what this one shares with them.
@@ -80,7 +84,7 @@ impl Task {
     /// What the kernel does for a thread that ends: marks its robust futexes, then clears and wakes
     /// the word others join on. The host thread outlives the guest's by a moment, so the kernel's
     /// own turn would come too late.
-    fn release_futexes(&self) {
+    pub(super) fn release_futexes(&self) {
         if self.robust != 0 {
             self.walk_robust_list();
             let _ = raw::set_robust_list(0, ROBUST_HEAD);

@@ -8,9 +8,10 @@ mod run;
 mod services;
 mod step;
 mod traced;
+mod watch;
 
 use std::ffi::CString;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use remu_engine::{Cpu, Engine};
@@ -18,6 +19,7 @@ use remu_isa::Guest;
 use remu_syscalls::{Abi, Seccomp};
 
 use crate::cli::Options;
+use crate::dump::Rest;
 use crate::guest::{GuestOs, Regs};
 use crate::loader::Stack;
 use crate::mm::{AddressSpace, Stale};
@@ -29,7 +31,9 @@ pub(crate) use exec::{
     Resolved, absolute, adopt, adopt_limits, keep_high, keep_high_owned, open_program, open_runner,
     resolve_program,
 };
-pub(crate) use raw::show_guest;
+pub(crate) use raw::{
+    allow_tracer, close_others, forbid_core, fork_apart, remove_after_end, show_guest,
+};
 pub(crate) use run::End;
 
 /// What stays the same for all threads and forks of a program.
@@ -71,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) live: AtomicUsize,
     /// What limits their calls.
     pub(crate) limits: Limits,
+    /// Where they come to rest before the process is dumped.
+    pub(crate) rest: Rest,
 }
 
 /// What limits the calls of every thread of a process. A fork holds the lock.
@@ -92,6 +98,11 @@ impl Limits {
 }
 
 impl Shared {
+    /// How many threads still run.
+    pub(crate) fn live_threads(&self) -> usize {
+        self.live.load(Ordering::Acquire)
+    }
+
     /// For a process that shares memory with this one: only the actions are its own.
     fn share_memory(&self) -> Shared {
         Shared {
@@ -105,6 +116,7 @@ impl Shared {
             config: self.config.clone(),
             live: AtomicUsize::new(1),
             limits: Limits::default(),
+            rest: Rest::default(),
         }
     }
 }
@@ -126,6 +138,8 @@ pub(crate) struct Task {
     exec_scratch: Vec<Vec<CString>>,
     /// Runs it instruction by instruction.
     stepper: Option<Box<step::Stepper>>,
+    /// Says which memory an instruction reaches.
+    watcher: Option<Box<watch::Watcher>>,
 }
 
 impl Task {
@@ -143,6 +157,7 @@ impl Task {
             main: true,
             exec_scratch: Vec::new(),
             stepper: None,
+            watcher: None,
         }
     }
 
@@ -162,6 +177,7 @@ impl Task {
             main: false,
             exec_scratch: Vec::new(),
             stepper: None,
+            watcher: None,
         })
     }
 

@@ -25,6 +25,80 @@ pub(super) fn fork() -> SysResult<u64> {
     u64::try_from(pid).map_err(|_| Errno::from_io(&std::io::Error::last_os_error()))
 }
 
+/// Makes a process that is no child of this one, and that no tracer of this one sees. True in the new
+/// process, in a session of its own. Where other threads run, it must not allocate.
+pub(crate) fn fork_apart() -> SysResult<bool> {
+    let quiet = CloneCall { flags: libc::CLONE_UNTRACED as u64, ..CloneCall::default() };
+    let between = clone_process(&quiet)?;
+    if between == 0 {
+        match clone_process(&quiet) {
+            Ok(0) => {
+                let _ = call(libc::SYS_setsid, [0; 6]);
+                return Ok(true);
+            }
+            done => crate::signal::host::exit_group(i32::from(done.is_err())),
+        }
+    }
+    let mut status = 0i32;
+    let at = (&raw mut status) as u64;
+    let what = libc::__WALL as u64;
+    while call(libc::SYS_wait4, [between, at, what, 0, 0, 0]) == Err(Errno::EINTR) {}
+    if status == 0 { Ok(false) } else { Err(Errno::EAGAIN) }
+}
+
+/// Makes a process that removes a file and its folder when this process has ended.
+pub(crate) fn remove_after_end(folder: &CStr, file: &CStr) -> SysResult<()> {
+    let pid = call(libc::SYS_getpid, [0; 6])?;
+    if !fork_apart()? {
+        return Ok(());
+    }
+    // From here on no allocation: another thread may have stopped inside the allocator.
+    let _ = call(libc::SYS_close_range, [0, u64::from(u32::MAX), 0, 0, 0, 0]);
+    if let Ok(fd) = call(libc::SYS_pidfd_open, [pid, 0, 0, 0, 0, 0]) {
+        let mut poll = libc::pollfd { fd: fd as i32, events: libc::POLLIN, revents: 0 };
+        let at = (&raw mut poll) as u64;
+        while call(libc::SYS_ppoll, [at, 1, 0, 0, 0, 0]) == Err(Errno::EINTR) {}
+    }
+    let here = libc::AT_FDCWD as i64 as u64;
+    let _ = call(libc::SYS_unlinkat, [here, file.as_ptr() as u64, 0, 0, 0, 0]);
+    let flags = libc::AT_REMOVEDIR as u64;
+    let _ = call(libc::SYS_unlinkat, [here, folder.as_ptr() as u64, flags, 0, 0, 0]);
+    crate::signal::host::exit_group(0)
+}
+
+/// Lets a process trace this one that is not among its parents (prctl(2), `PR_SET_PTRACER`).
+pub(crate) fn allow_tracer(pid: i32) {
+    // Kernels without Yama do not know the call, and do not need it.
+    let _ = call(libc::SYS_prctl, [libc::PR_SET_PTRACER as u64, pid as u64, 0, 0, 0, 0]);
+}
+
+/// Keeps the kernel from dumping this process (prctl(2), `PR_SET_DUMPABLE`).
+pub(crate) fn forbid_core() {
+    let _ = call(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 0, 0, 0, 0, 0]);
+}
+
+/// Closes every descriptor but those wanted; standard input, output and error lead nowhere then.
+pub(crate) fn close_others(wanted: impl Fn(i32) -> bool) {
+    let names = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<i32> = names.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
+    open.into_iter().filter(|fd| !wanted(*fd)).for_each(close);
+    if let Ok(null) = open_null() {
+        for fd in 0..3 {
+            if fd != null && !wanted(fd) {
+                let _ = call(libc::SYS_dup3, [null as u64, fd as u64, 0, 0, 0, 0]);
+            }
+        }
+        if null > 2 {
+            close(null);
+        }
+    }
+}
+
+fn open_null() -> SysResult<i32> {
+    let args = [libc::AT_FDCWD as i64 as u64, c"/dev/null".as_ptr() as u64, libc::O_RDWR as u64];
+    call(libc::SYS_openat, [args[0], args[1], args[2], 0, 0, 0]).map(|fd| fd as i32)
+}
+
 /// `struct clone_args` (clone3(2)).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -197,6 +271,12 @@ pub(super) fn set_cloexec(fd: i32, on: bool) {
     let _ = call(libc::SYS_fcntl, [fd as u64, libc::F_SETFD as u64, flag as u64, 0, 0, 0]);
 }
 
+/// True when a descriptor closes on execve.
+pub(super) fn is_cloexec(fd: i32) -> bool {
+    let flags = call(libc::SYS_fcntl, [fd as u64, libc::F_GETFD as u64, 0, 0, 0, 0]);
+    flags.is_ok_and(|f| f as i32 & libc::FD_CLOEXEC != 0)
+}
+
 /// A word a starting thread and its creator wait on.
 #[derive(Debug, Default)]
 pub(super) struct Handshake(AtomicI32);
@@ -232,6 +312,19 @@ pub(super) fn access_execute(dirfd: i32, path: &CStr, flags: i32) -> SysResult<(
         // Kernels before 5.8; the real ids are what is left to ask by.
         Err(Errno::ENOSYS) => call(libc::SYS_faccessat, args).map(drop),
         other => other.map(drop),
+    }
+}
+
+/// Whether the kernel would execute an open file, as mounts and security modules see it
+/// (`AT_EXECVE_CHECK`, Linux 6.14; older kernels are not asked).
+pub(super) fn check_execute(fd: i32) -> SysResult<()> {
+    let flags = (libc::AT_EMPTY_PATH | libc::AT_EXECVE_CHECK) as u64;
+    let (argv, envp) = ([c"".as_ptr(), std::ptr::null()], [std::ptr::null::<i8>()]);
+    let (argv, envp) = (argv.as_ptr() as u64, envp.as_ptr() as u64);
+    let args = [fd as u64, c"".as_ptr() as u64, argv, envp, flags, 0];
+    match call(libc::SYS_execveat, args) {
+        Err(Errno::EINVAL) => Ok(()),
+        done => done.map(drop),
     }
 }
 

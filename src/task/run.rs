@@ -32,17 +32,22 @@ impl Task {
     /// Runs the thread until it ends.
     pub(crate) fn run(&mut self) -> End {
         loop {
-            if self.signals.state.waiting()
-                && let Delivery::Die(signal) = self.deliver()
-            {
-                return End::Signal(signal);
+            if self.signals.state.waiting() {
+                self.shared.rest.stay(self);
+                if let Delivery::Die(signal) = self.deliver() {
+                    return End::Signal(signal);
+                }
             }
             if CHANGED.any() {
                 self.written_by_tracer();
             }
-            let steps = self.signals.state.trace.mode() & mode::STEP != 0;
-            let kind =
-                if steps { self.step() } else { Some(self.shared.engine.run(&mut self.cpu)) };
+            let how = self.signals.state.trace.mode() & (mode::STEP | mode::WATCH);
+            let kind = match how {
+                0 => Some(self.shared.engine.run(&mut self.cpu)),
+                mode::STEP => self.step(),
+                _ => self.watched_step(),
+            };
+            let steps = how & mode::STEP != 0;
             if let Some(kind) = kind
                 && let Some(end) = self.exit(kind)
             {
@@ -146,10 +151,7 @@ impl Task {
         let done = self.with_signals(|s, t| s.fault(t, signal, code, addr));
         match done {
             Delivery::Continue => None,
-            Delivery::Die(signal) => {
-                crate::report::crash(self, signal, code, addr);
-                Some(End::Signal(signal))
-            }
+            Delivery::Die(signal) => Some(End::Signal(signal)),
         }
     }
 

@@ -65,6 +65,23 @@ impl Process for Task {
         Ok(0)
     }
 
+    fn mseal(&mut self, addr: u64, len: u64, flags: u64) -> SysResult<u64> {
+        self.shared.mm.mseal(addr, len, flags)
+    }
+
+    fn remap_file_pages(
+        &mut self,
+        addr: u64,
+        len: u64,
+        prot: u64,
+        pgoff: u64,
+        flags: u64,
+    ) -> SysResult<u64> {
+        let stale = self.shared.mm.remap_file_pages(addr, len, prot, pgoff, flags)?;
+        self.stale(stale);
+        Ok(0)
+    }
+
     fn shmat(&mut self, id: i32, addr: u64, flags: u64) -> SysResult<u64> {
         let (at, stale) = self.shared.mm.shmat(id, addr, flags)?;
         self.stale(stale);
@@ -78,6 +95,8 @@ impl Process for Task {
     }
 
     fn flush_icache(&mut self, start: u64, end: u64) {
+        // The kernel looks at neither address and drops everything.
+        let (start, end) = if start < end { (start, end) } else { (0, u64::MAX) };
         self.shared.engine.code_changed(start, end);
     }
 
@@ -147,6 +166,12 @@ impl Process for Task {
         Some(info)
     }
 
+    fn restarts(&self) -> bool {
+        let sent = self.signals.state.sent().trailing_zeros() as i32 + 1;
+        let signal = self.signals.state.taken().unwrap_or(sent);
+        self.shared.actions.restarts(signal)
+    }
+
     fn begin_temporary_mask(&mut self, set: u64) {
         self.signals.begin_temporary(set);
     }
@@ -175,11 +200,9 @@ impl Process for Task {
         &self.shared.config.exe
     }
 
-    fn is_private_fd(&self, fd: i32) -> bool {
+    fn private_fds(&self) -> [Option<i32>; 3] {
         let config = &self.shared.config;
-        config.runner_fd == Some(fd)
-            || config.sysroot.fd() == Some(fd)
-            || crate::logging::is_log(fd)
+        [config.runner_fd, config.sysroot.fd(), crate::logging::file()]
     }
 
     fn uname_release(&self) -> Option<&CStr> {

@@ -85,7 +85,7 @@ impl Task {
     #[cold]
     pub(super) fn written_by_tracer(&mut self) {
         let shared = &self.shared;
-        match crate::trace::CHANGED.take() {
+        crate::trace::CHANGED.act(|ranges| match ranges {
             Some(ranges) => {
                 for (start, end) in ranges {
                     shared.mm.written(start, end);
@@ -96,6 +96,6 @@ impl Task {
                 shared.mm.written(0, u64::MAX);
                 shared.engine.invalidate(0, u64::MAX);
             }
-        }
+        });
     }
 }

@@ -3,6 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Programs built so far: tests run at the same time.
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 const GUESTS: &[(&str, &str, &str)] = &[
     ("riscv64", "riscv64-linux-gnu-gcc", env!("CARGO_BIN_EXE_remu-user-riscv64")),
@@ -12,7 +16,11 @@ const GUESTS: &[(&str, &str, &str)] = &[
 /// Builds `name`.c for a guest; `None` where its compiler is missing.
 fn build(guest: &str, compiler: &str, name: &str) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/tests/guest/{name}.c"));
-    let out = std::env::temp_dir().join(format!("remu-{name}-{guest}-{}", std::process::id()));
+    let out = std::env::temp_dir().join(format!(
+        "remu-{name}-{guest}-{}-{}",
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    ));
     let built = Command::new(compiler)
         .args(["-O2", "-static", "-pthread", "-Wno-all", "-o"])
         .args([&out, &source])
@@ -39,6 +47,31 @@ fn expectation(name: &str) -> String {
 
 fn check(name: &str, args: &[&str]) {
     run_twice(name, args, served);
+}
+
+/// Every way to the kernel gives the same (`--io`). The way where nothing goes over a ring is what
+/// the other tests take.
+#[test]
+fn programs_run_the_same_over_a_ring() {
+    for name in ["signals", "threads", "processes", "sharing", "memory", "io"] {
+        let want = expectation(name);
+        for (guest, compiler, runner) in GUESTS {
+            let Some(program) = build(guest, compiler, name) else { continue };
+            for mode in ["uring", "direct", "auto"] {
+                let mut run = Command::new("timeout");
+                run.args(["120", runner, "--io", mode]).arg(&program);
+                let out = run.output().unwrap();
+                let err = String::from_utf8_lossy(&out.stderr);
+                assert_eq!(
+                    String::from_utf8_lossy(&out.stdout),
+                    want,
+                    "{name}, {guest}, {mode}: {err}"
+                );
+                assert_eq!(out.status.code(), Some(0), "{name}, {guest}, {mode}: {err}");
+            }
+            std::fs::remove_file(&program).unwrap();
+        }
+    }
 }
 
 /// Runs a program twice on every guest; `second` sees the statistics of the second time.
@@ -115,6 +148,63 @@ fn the_program_is_what_processes_see_not_the_runner() {
 #[test]
 fn filters_of_calls_see_the_guests_numbers() {
     check("seccomp", &[]);
+}
+
+#[test]
+fn supervisors_are_notified_of_the_guests_calls() {
+    check("notify", &[]);
+}
+
+#[test]
+fn processes_share_memory_and_run_on() {
+    check("sharing", &[]);
+}
+
+#[test]
+fn limits_and_landlock_hold_over_execve() {
+    // Under landlock translations are not found.
+    run_twice("limits", &[], |_, _| {});
+}
+
+#[test]
+fn every_kind_of_file_is_executed_as_the_kernel_does() {
+    check("exec", &[]);
+}
+
+/// A runner that gains rights looks at no variable (product of `AT_SECURE`), and its program knows.
+#[test]
+fn a_runner_with_rights_of_its_own_ignores_the_environment() {
+    use std::os::unix::fs::PermissionsExt;
+    for (guest, compiler, runner) in GUESTS {
+        let Some(program) = build(guest, compiler, "secure") else { continue };
+        let copy = program.with_extension("runner");
+        std::fs::copy(runner, &copy).unwrap();
+        let run = || {
+            let mut run = Command::new(&copy);
+            run.envs([("REMU_STRACE", "1"), ("REMU_LOG", "in_asm"), ("REMU_STATS", "1")]);
+            let out = run.arg(&program).output().unwrap();
+            (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+        };
+        let (out, err) = run();
+        assert!(out == "secure 0\n" && err.contains("exit_group"), "{guest}: {out}{err}");
+        // A group that is not the caller's: only root may give one away.
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+        if std::os::unix::fs::chown(&copy, None, Some(65534)).is_ok() {
+            std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o2755)).unwrap();
+            let (out, err) = run();
+            assert_eq!((out.as_str(), err.as_str()), ("secure 1\n", ""), "{guest}");
+        } else {
+            assert!(std::env::var_os("CI").is_none(), "needs root");
+            eprintln!("skipped: needs root");
+        }
+        std::fs::remove_file(&copy).unwrap();
+        std::fs::remove_file(&program).unwrap();
+    }
+}
+
+#[test]
+fn the_vdso_is_found_and_answers() {
+    check("vdso", &[]);
 }
 
 #[test]

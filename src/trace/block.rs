@@ -2,6 +2,7 @@
 //! the other side while the thread is stopped.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use remu_engine::Cpu;
 use remu_syscalls::blocking_addresses;
@@ -18,6 +19,8 @@ pub(crate) mod mode {
     pub(crate) const STEP: u32 = 4;
     /// Calls are not made (`PTRACE_SYSEMU`).
     pub(crate) const NO_CALL: u32 = 8;
+    /// It stops where an access concerns a watchpoint.
+    pub(crate) const WATCH: u32 = 16;
 }
 
 /// Why a thread stopped itself.
@@ -40,6 +43,8 @@ pub(crate) mod kind {
     pub(crate) const INTERRUPT: u32 = 8;
     /// One instruction is done.
     pub(crate) const STEP: u32 = 9;
+    /// A watchpoint was hit, whose number is the message.
+    pub(crate) const WATCH: u32 = 10;
 }
 
 /// In [`Block::answer`] until the tracer has spoken.
@@ -110,6 +115,8 @@ pub(crate) struct Block {
     pub(crate) interrupted: u64,
     /// The process's [`CHANGED`].
     pub(crate) changed: u64,
+    /// The process's [`super::POINTS`].
+    pub(crate) points: u64,
 }
 
 impl Block {
@@ -121,6 +128,7 @@ impl Block {
             after_call,
             interrupted,
             changed: (&raw const CHANGED) as u64,
+            points: (&raw const super::POINTS) as u64,
             ..Block::default()
         }
     }
@@ -144,11 +152,24 @@ impl Changed {
         self.count.load(Ordering::Acquire) != 0
     }
 
-    /// Takes the ranges; `None` for anywhere.
-    pub(crate) fn take(&self) -> Option<Vec<(u64, u64)>> {
-        let count = self.count.swap(0, Ordering::AcqRel) as usize;
+    /// Keeps other threads from acting on changes, around fork(2).
+    pub(crate) fn hold(&self) -> MutexGuard<'static, ()> {
+        static ONE: Mutex<()> = Mutex::new(());
+        ONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the ranges acted on, if there are any; `None` stands for anywhere. Every thread that sees
+    /// them comes back when that is done.
+    pub(crate) fn act(&self, act: impl FnOnce(Option<Vec<(u64, u64)>>)) {
+        let _one = self.hold();
+        let count = self.count.load(Ordering::Acquire);
+        if count == 0 {
+            return;
+        }
         let get = |r: &[AtomicU64; 2]| (r[0].load(Ordering::Relaxed), r[1].load(Ordering::Relaxed));
-        self.ranges.get(..count).map(|all| all.iter().map(get).collect())
+        act(self.ranges.get(..count as usize).map(|all| all.iter().map(get).collect()));
+        // More has come meanwhile: all of it once more.
+        let _ = self.count.compare_exchange(count, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 }
 

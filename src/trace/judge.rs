@@ -84,6 +84,13 @@ fn judge(table: &mut Table, tid: i32, code: u32, message: u64) -> Option<u32> {
         event => {
             let mut stop = Stop::new(code, From::Event);
             stop.message = message;
+            if event == event::EXIT {
+                // Of a guest thread that has ended only its host thread is left: its block is gone.
+                t.block = 0;
+                if let Ok(at) = t.place() {
+                    t.find_block(&at);
+                }
+            }
             if [event::FORK, event::VFORK, event::CLONE].contains(&event) {
                 let mut child = Tracee::new(message as i32, t.seized, t.options);
                 child.expected = true;
@@ -345,8 +352,10 @@ fn own_stop(t: &mut Tracee) -> Option<u32> {
     stop.result = (kind == kind::AGAIN).then_some(RESTART_SYS);
     if stop.info.is_none() {
         let mut info = trap_info(t, stop.code);
-        if kind == kind::STEP {
-            info[8..12].copy_from_slice(&TRAP_TRACE.to_le_bytes());
+        match kind {
+            kind::STEP => info[8..12].copy_from_slice(&TRAP_TRACE.to_le_bytes()),
+            kind::WATCH => info[8..12].copy_from_slice(&TRAP_HWBKPT.to_le_bytes()),
+            _ => {}
         }
         info[0..4].copy_from_slice(&((stop.code & 0x7f) as i32).to_le_bytes());
         stop.info = Some(info);
@@ -356,6 +365,8 @@ fn own_stop(t: &mut Tracee) -> Option<u32> {
 
 /// `si_code` of a step.
 const TRAP_TRACE: i32 = 2;
+/// `si_code` of a watchpoint.
+const TRAP_HWBKPT: i32 = 4;
 
 /// Sends this process the signal of a stop that no kernel announces.
 pub(super) fn announce(t: &Tracee) {

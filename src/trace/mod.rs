@@ -16,13 +16,16 @@
 
 mod block;
 mod judge;
+mod points;
 mod remote;
 mod request;
+pub(crate) mod server;
 mod table;
 mod tracee;
 
 pub(crate) use block::{Block, CHANGED, kind, mode};
 pub(crate) use judge::{untold, waited};
+pub(crate) use points::{POINTS, Points, access};
 pub(crate) use remote::forwarded;
 pub(crate) use request::{is_for_self, perform, traces, wrote};
 pub(crate) use table::hold;
@@ -39,6 +42,9 @@ pub(crate) const CODE_KICK: i32 = CODE_STOP - 1;
 /// `si_code` of a `SIGTRAP` that stands for the signal noted in the block.
 pub(crate) const CODE_NOTED: i32 = CODE_STOP - 2;
 
+/// `si_code` of a `SIGTRAP` by which a thread that is about to dump the process calls the others.
+pub(crate) const CODE_REST: i32 = CODE_STOP - 3;
+
 /// `PTRACE_O_*` as bits by the number of their event (ptrace(2)).
 pub(crate) mod option {
     pub(crate) const SYSGOOD: u32 = 1;
@@ -46,6 +52,7 @@ pub(crate) mod option {
     pub(crate) const VFORK: u32 = 1 << super::event::VFORK;
     pub(crate) const CLONE: u32 = 1 << super::event::CLONE;
     pub(crate) const EXEC: u32 = 1 << super::event::EXEC;
+    pub(crate) const VFORK_DONE: u32 = 1 << super::event::VFORK_DONE;
     pub(crate) const SECCOMP: u32 = 1 << super::event::SECCOMP;
     /// `PTRACE_O_SUSPEND_SECCOMP`: the filters are not the kernel's.
     pub(crate) const SUSPEND_SECCOMP: u32 = 1 << 21;
@@ -57,6 +64,8 @@ pub(crate) mod event {
     pub(crate) const VFORK: u32 = 2;
     pub(crate) const CLONE: u32 = 3;
     pub(crate) const EXEC: u32 = 4;
+    pub(crate) const VFORK_DONE: u32 = 5;
+    pub(crate) const EXIT: u32 = 6;
     pub(crate) const SECCOMP: u32 = 7;
     pub(crate) const STOP: u32 = 128;
 }

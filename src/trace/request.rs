@@ -4,8 +4,6 @@ use std::mem::offset_of;
 use std::sync::{Mutex, PoisonError};
 
 use remu_engine::Cpu;
-use remu_isa::Header;
-use remu_isa::ir::{Slot, Type};
 use remu_syscalls::{Errno, GuestMemory, SysResult};
 
 use super::block::{Block, mode};
@@ -18,33 +16,33 @@ use crate::signal::host::Info;
 use crate::task::Shared;
 
 /// The requests that every guest numbers alike (`linux/ptrace.h`, `asm-generic`).
-mod number {
-    pub(super) const TRACEME: u64 = 0;
-    pub(super) const PEEKTEXT: u64 = 1;
-    pub(super) const PEEKDATA: u64 = 2;
-    pub(super) const POKETEXT: u64 = 4;
-    pub(super) const POKEDATA: u64 = 5;
-    pub(super) const CONT: u64 = 7;
-    pub(super) const KILL: u64 = 8;
-    pub(super) const SINGLESTEP: u64 = 9;
-    pub(super) const ATTACH: u64 = 16;
-    pub(super) const DETACH: u64 = 17;
-    pub(super) const SYSCALL: u64 = 24;
-    pub(super) const SYSEMU: u64 = 31;
-    pub(super) const SYSEMU_SINGLESTEP: u64 = 32;
-    pub(super) const SETOPTIONS: u64 = 0x4200;
-    pub(super) const GETEVENTMSG: u64 = 0x4201;
-    pub(super) const GETSIGINFO: u64 = 0x4202;
-    pub(super) const SETSIGINFO: u64 = 0x4203;
-    pub(super) const GETREGSET: u64 = 0x4204;
-    pub(super) const SETREGSET: u64 = 0x4205;
-    pub(super) const SEIZE: u64 = 0x4206;
-    pub(super) const INTERRUPT: u64 = 0x4207;
-    pub(super) const LISTEN: u64 = 0x4208;
-    pub(super) const PEEKSIGINFO: u64 = 0x4209;
-    pub(super) const GETSIGMASK: u64 = 0x420a;
-    pub(super) const SETSIGMASK: u64 = 0x420b;
-    pub(super) const GET_SYSCALL_INFO: u64 = 0x420e;
+pub(super) mod number {
+    pub(in crate::trace) const TRACEME: u64 = 0;
+    pub(in crate::trace) const PEEKTEXT: u64 = 1;
+    pub(in crate::trace) const PEEKDATA: u64 = 2;
+    pub(in crate::trace) const POKETEXT: u64 = 4;
+    pub(in crate::trace) const POKEDATA: u64 = 5;
+    pub(in crate::trace) const CONT: u64 = 7;
+    pub(in crate::trace) const KILL: u64 = 8;
+    pub(in crate::trace) const SINGLESTEP: u64 = 9;
+    pub(in crate::trace) const ATTACH: u64 = 16;
+    pub(in crate::trace) const DETACH: u64 = 17;
+    pub(in crate::trace) const SYSCALL: u64 = 24;
+    pub(in crate::trace) const SYSEMU: u64 = 31;
+    pub(in crate::trace) const SYSEMU_SINGLESTEP: u64 = 32;
+    pub(in crate::trace) const SETOPTIONS: u64 = 0x4200;
+    pub(in crate::trace) const GETEVENTMSG: u64 = 0x4201;
+    pub(in crate::trace) const GETSIGINFO: u64 = 0x4202;
+    pub(in crate::trace) const SETSIGINFO: u64 = 0x4203;
+    pub(in crate::trace) const GETREGSET: u64 = 0x4204;
+    pub(in crate::trace) const SETREGSET: u64 = 0x4205;
+    pub(in crate::trace) const SEIZE: u64 = 0x4206;
+    pub(in crate::trace) const INTERRUPT: u64 = 0x4207;
+    pub(in crate::trace) const LISTEN: u64 = 0x4208;
+    pub(in crate::trace) const PEEKSIGINFO: u64 = 0x4209;
+    pub(in crate::trace) const GETSIGMASK: u64 = 0x420a;
+    pub(in crate::trace) const SETSIGMASK: u64 = 0x420b;
+    pub(in crate::trace) const GET_SYSCALL_INFO: u64 = 0x420e;
 }
 use number::*;
 
@@ -137,7 +135,7 @@ fn host_options(options: u64) -> u64 {
     options & !u64::from(option::SUSPEND_SECCOMP) | u64::from(option::EXEC)
 }
 
-fn attach(request: u64, tid: i32, addr: u64, data: u64) -> SysResult<u64> {
+pub(super) fn attach(request: u64, tid: i32, addr: u64, data: u64) -> SysResult<u64> {
     let seize = request == SEIZE;
     remote::forwarded(request, tid, addr, if seize { host_options(data) } else { data })?;
     let options = if seize { data as u32 } else { 0 };
@@ -155,21 +153,39 @@ fn set_options(t: &mut Tracee, options: u64) -> SysResult<u64> {
 fn set_siginfo(t: &mut Tracee, stop: &Stop, from: u64) -> SysResult<u64> {
     let mut info: Info = [0; 128];
     GuestMemory::default().read_bytes(from, &mut info)?;
+    change_siginfo(t, stop, &info)?;
+    Ok(0)
+}
+
+/// Replaces the information of the signal that a thread has stopped for.
+pub(super) fn change_siginfo(t: &mut Tracee, stop: &Stop, info: &Info) -> SysResult<()> {
     match (stop.from, stop.info) {
         (From::Tracee, Some(_)) => {
-            t.put(offset_of!(Block, info), &info);
+            t.put(offset_of!(Block, info), info);
             if let Some(s) = &mut t.stop {
-                s.info = Some(info);
+                s.info = Some(*info);
             }
-            Ok(0)
+            Ok(())
         }
         (From::Tracee, None) => Err(Errno::EINVAL),
-        _ => remote::forwarded(SETSIGINFO, t.tid, 0, from),
+        _ => remote::set_info(t.tid, info),
     }
 }
 
+/// Number of the call that a thread sleeps in.
+pub(super) fn call_number(shared: &Shared, t: &mut Tracee, stop: &Stop) -> SysResult<u64> {
+    let (mut real, _) = registers(shared, t, stop)?;
+    Ok(get(real.cpu()?, shared.regs.number))
+}
+
 /// Lets a thread run on, or shows what follows without that.
-fn resume(t: &mut Tracee, stop: Stop, request: u64, bits: u32, signal: u64) -> SysResult<u64> {
+pub(super) fn resume(
+    t: &mut Tracee,
+    stop: Stop,
+    request: u64,
+    bits: u32,
+    signal: u64,
+) -> SysResult<u64> {
     if request != LISTEN && signal > 64 {
         return Err(Errno::EIO);
     }
@@ -275,7 +291,7 @@ fn registers(shared: &Shared, t: &mut Tracee, stop: &Stop) -> SysResult<(Scratch
     remote::read(t.tid, state, &mut bytes)?;
     let mut scratch = Scratch::new(shared)?;
     let real = scratch.cpu()?;
-    for slot in slots(shared) {
+    for slot in shared.regs.all() {
         let (from, n) = (usize::from(slot.offset), slot.ty.bytes() as usize);
         let mut value = [0; 16];
         value[..n].copy_from_slice(&bytes[from..from + n]);
@@ -292,17 +308,6 @@ fn registers(shared: &Shared, t: &mut Tracee, stop: &Stop) -> SysResult<(Scratch
     Ok((scratch, other))
 }
 
-/// Everything a guest can set: its registers and what of the header belongs to them.
-fn slots(shared: &Shared) -> impl Iterator<Item = Slot> {
-    let header = [
-        (offset_of!(Header, pc), Type::I64),
-        (offset_of!(Header, fpstat), Type::I32),
-        (offset_of!(Header, fpmode), Type::I32),
-    ];
-    let header = header.into_iter().map(|(at, ty)| Slot { offset: at as u16, ty });
-    shared.regs.desc.regs.iter().map(|r| r.slot).chain(header)
-}
-
 /// `struct iovec` of the guest.
 fn vector(at: u64) -> SysResult<(u64, u64)> {
     let memory = GuestMemory::default();
@@ -312,6 +317,25 @@ fn vector(at: u64) -> SysResult<(u64, u64)> {
 /// Number of the call, as a register set of its own (`NT_ARM_SYSTEM_CALL`).
 const NT_ARM_SYSTEM_CALL: u64 = 0x404;
 
+/// A register set, and the size of its parts.
+pub(super) fn register_set(
+    shared: &Shared,
+    t: &mut Tracee,
+    stop: &Stop,
+    which: u64,
+) -> SysResult<(usize, Vec<u8>)> {
+    let (_, mut shown) = registers(shared, t, stop)?;
+    let shown = shown.cpu()?;
+    Ok(match which {
+        NT_ARM_SYSTEM_CALL if shared.os.has_call_number => {
+            let inside = stop.call != CallStop::None;
+            let number = if inside { t.get64(offset_of!(Block, number)) as i32 } else { -1 };
+            (4, number.to_le_bytes().to_vec())
+        }
+        _ => (shared.os.get_registers)(shown, &shared.regs, which).ok_or(Errno::EINVAL)?,
+    })
+}
+
 fn get_registers(
     shared: &Shared,
     t: &mut Tracee,
@@ -320,16 +344,7 @@ fn get_registers(
     at: u64,
 ) -> SysResult<u64> {
     let (base, len) = vector(at)?;
-    let (_, mut shown) = registers(shared, t, stop)?;
-    let shown = shown.cpu()?;
-    let (slot, bytes) = match which {
-        NT_ARM_SYSTEM_CALL if shared.os.has_call_number => {
-            let inside = stop.call != CallStop::None;
-            let number = if inside { t.get64(offset_of!(Block, number)) as i32 } else { -1 };
-            (4, number.to_le_bytes().to_vec())
-        }
-        _ => (shared.os.get_registers)(shown, &shared.regs, which).ok_or(Errno::EINVAL)?,
-    };
+    let (slot, bytes) = register_set(shared, t, stop, which)?;
     if !len.is_multiple_of(slot as u64) {
         return Err(Errno::EINVAL);
     }
@@ -352,24 +367,35 @@ fn set_registers(
         t.put(offset_of!(Block, number), &i64::from(number).to_le_bytes());
         return Ok(0);
     }
-    let (mut real, mut shown) = registers(shared, t, stop)?;
-    let mut new = shown.copy(shared)?;
-    let (real, shown, new) = (real.cpu()?, shown.cpu()?, new.cpu()?);
-    let (slot, whole) =
-        (shared.os.get_registers)(shown, &shared.regs, which).ok_or(Errno::EINVAL)?;
+    let (slot, mut bytes) = register_set(shared, t, stop, which)?;
     if !len.is_multiple_of(slot as u64) {
         return Err(Errno::EINVAL);
     }
-    let mut bytes = whole.clone();
     let len = len.min(bytes.len() as u64);
     GuestMemory::default().read_bytes(base, &mut bytes[..len as usize])?;
     GuestMemory::default().write(at.wrapping_add(8), &len)?;
+    set_register_set(shared, t, stop, which, &bytes)?;
+    Ok(0)
+}
+
+/// Sets all of a register set.
+pub(super) fn set_register_set(
+    shared: &Shared,
+    t: &mut Tracee,
+    stop: &Stop,
+    which: u64,
+    bytes: &[u8],
+) -> SysResult<()> {
+    let (mut real, mut shown) = registers(shared, t, stop)?;
+    let mut new = shown.copy(shared)?;
+    let (real, shown, new) = (real.cpu()?, shown.cpu()?, new.cpu()?);
+    let (_, whole) = (shared.os.get_registers)(shown, &shared.regs, which).ok_or(Errno::EINVAL)?;
     if bytes == whole {
-        return Ok(0);
+        return Ok(());
     }
-    (shared.os.set_registers)(new, &shared.regs, which, &bytes).ok_or(Errno::EINVAL)?;
+    (shared.os.set_registers)(new, &shared.regs, which, bytes).ok_or(Errno::EINVAL)?;
     let state = t.get64(offset_of!(Block, state));
-    for slot in slots(shared) {
+    for slot in shared.regs.all() {
         let value = new.get(slot);
         // What is only shown becomes real with the first change inside a call that sleeps.
         let old = if stop.asleep.is_some() { real.get(slot) } else { shown.get(slot) };
@@ -382,7 +408,7 @@ fn set_registers(
     if stop.asleep.is_some() {
         leave_sleep(t, stop)?;
     }
-    Ok(0)
+    Ok(())
 }
 
 /// Makes the thread leave the call it sleeps in, with the registers it has now.

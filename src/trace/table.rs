@@ -219,6 +219,21 @@ impl Tracee {
         let _ = remote::write(self.tid, changed, &(n + 1).to_le_bytes());
     }
 
+    /// Writes parts of the process's [`super::POINTS`].
+    pub(super) fn put_points(&self, parts: &[(usize, Vec<u8>)]) -> SysResult<()> {
+        let at = self.get64(offset_of!(Block, points));
+        if at == 0 {
+            return Err(Errno::EIO);
+        }
+        parts.iter().try_for_each(|(offset, bytes)| {
+            if bytes.is_empty() {
+                Ok(())
+            } else {
+                remote::write(self.tid, at + *offset as u64, bytes)
+            }
+        })
+    }
+
     /// Makes the first of `stops` the thread's, to be told of.
     pub(super) fn show(&mut self, stops: impl IntoIterator<Item = Stop>) -> Option<u32> {
         self.next = stops.into_iter().collect();

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::block::{Block, NO_ANSWER, get_info, kind, mode, put_info};
-use super::{CODE_KICK, CODE_NOTED, CODE_STOP};
+use super::{CODE_KICK, CODE_NOTED, CODE_REST, CODE_STOP};
 use crate::signal::host::{self, Info};
 
 /// A stop the thread makes before it runs on.
@@ -173,6 +173,7 @@ impl Block {
                 Heard::Stop
             }
             CODE_NOTED if self.traced() => Heard::Noted,
+            CODE_REST => Heard::Stop,
             _ => Heard::Signal,
         }
     }

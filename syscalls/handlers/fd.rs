@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::table::fcntls::{self, FcntlHow};
 use crate::table::ioctls::{self, Found, IoctlArg};
 use crate::table::kinds;
-use crate::{Errno, SysResult, stats};
+use crate::{Errno, SysResult, notify, stats};
 
 /// close(2). Dispatch has refused the runner's own descriptors.
 pub(crate) fn close(cx: &mut Context<'_>, kinds::Fd(fd): kinds::Fd) -> SysResult<u64> {
@@ -28,7 +28,7 @@ pub(crate) fn close_range(
             &[from.into(), to.into(), flags.0.into(), 0, 0, 0],
         )
     };
-    let own = private_fds(cx, first.0, last.0)?;
+    let own = private_fds(cx, first.0, last.0);
     let mut from = Some(first.0);
     for fd in own {
         if let Some(start) = from
@@ -45,19 +45,12 @@ pub(crate) fn close_range(
 }
 
 /// The runner's descriptors within a range, ascending.
-fn private_fds(cx: &Context<'_>, first: u32, last: u32) -> SysResult<Vec<u32>> {
-    let Ok(dir) = std::fs::read_dir("/proc/self/fd") else {
-        // Without /proc: ask about every number that can be open.
-        let top = last.min(first.saturating_add(65_536));
-        return Ok((first..=top).filter(|&n| cx.process.is_private_fd(n as i32)).collect());
-    };
-    let mut own: Vec<u32> = dir
-        .flatten()
-        .filter_map(|e| e.file_name().to_str().and_then(|n| n.parse().ok()))
-        .filter(|&n: &u32| (first..=last).contains(&n) && cx.process.is_private_fd(n as i32))
-        .collect();
+fn private_fds(cx: &Context<'_>, first: u32, last: u32) -> Vec<u32> {
+    let all = cx.process.private_fds().into_iter().flatten().filter_map(|fd| fd.try_into().ok());
+    let mut own: Vec<u32> = all.filter(|fd| (first..=last).contains(fd)).collect();
     own.sort_unstable();
-    Ok(own)
+    own.dedup();
+    own
 }
 
 /// dup3(2).
@@ -124,6 +117,9 @@ pub(crate) fn ioctl(
         Found::Family(_) => request.0 >> 30 != 0,
     };
     let arg = if pointer { cx.mem().host(arg.0) } else { arg.0 };
+    if [notify::RECV, notify::SEND].contains(&request.0) {
+        return listener(cx, fd.0, request.0, arg);
+    }
     let args = [fd.0 as u64, request.0.into(), arg, 0, 0, 0];
     match cx.blocking(libc::SYS_ioctl, args) {
         Err(Errno::EFAULT) if pointer && cx.process.unprotect(arg, 4096) => {
@@ -131,4 +127,19 @@ pub(crate) fn ioctl(
         }
         r => r,
     }
+}
+
+/// Requests of a seccomp listener that carry a call's number or say what becomes of it.
+fn listener(cx: &Context<'_>, fd: i32, request: u32, arg: u64) -> SysResult<u64> {
+    let make = |arg| cx.blocking(libc::SYS_ioctl, [fd as u64, request.into(), arg, 0, 0, 0]);
+    if request == notify::SEND
+        && let Some(instead) = notify::answer(cx.mem(), arg)?
+    {
+        return make(instead.as_ptr() as u64);
+    }
+    let done = make(arg)?;
+    if request == notify::RECV {
+        notify::received(cx.mem(), cx.abi, arg)?;
+    }
+    Ok(done)
 }

@@ -79,6 +79,28 @@ pub(crate) fn madvise(
     cx.process.madvise(addr.0, len.0, advice.0.into())
 }
 
+/// mseal(2).
+pub(crate) fn mseal(
+    cx: &mut Context<'_>,
+    addr: kinds::Addr,
+    len: kinds::Size,
+    flags: kinds::Hex,
+) -> SysResult<u64> {
+    cx.process.mseal(addr.0, len.0, flags.0)
+}
+
+/// remap_file_pages(2).
+pub(crate) fn remap_file_pages(
+    cx: &mut Context<'_>,
+    addr: kinds::Addr,
+    len: kinds::Size,
+    prot: kinds::Prot,
+    pgoff: kinds::Size,
+    flags: kinds::MapFlags,
+) -> SysResult<u64> {
+    cx.process.remap_file_pages(addr.0, len.0, prot.0, pgoff.0, flags.0)
+}
+
 /// shmat(2).
 pub(crate) fn shmat(
     cx: &mut Context<'_>,

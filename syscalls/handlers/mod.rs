@@ -6,6 +6,7 @@
 pub(crate) mod fd;
 pub(crate) mod fs;
 pub(crate) mod ipc;
+pub(crate) mod landlock;
 pub(crate) mod mm;
 pub(crate) mod poll;
 pub(crate) mod process;

@@ -7,7 +7,7 @@ use crate::context::{Context, PATH_MAX};
 use crate::structs::CloneArgs3;
 use crate::table::kinds;
 use crate::table::prctls::{self, PrctlHow};
-use crate::{CloneArgs, Errno, Outcome, Plain, SysResult, host, stats};
+use crate::{CloneArgs, Errno, Outcome, Plain, ProcFile, SysResult, host, stats};
 
 const CSIGNAL: u64 = 0xff;
 const CLONE_CLEAR_SIGHAND: u64 = 1 << 32;
@@ -217,12 +217,24 @@ pub(crate) fn prctl(
             cx.mem().write(args[0], &cx.process.tid_address())?;
             Ok(0)
         }
+        Some(PrctlHow::Auxv) => auxv(cx, args),
         Some(PrctlHow::Zero) => Ok(0),
         Some(PrctlHow::Refuse(_)) | None => {
             stats::missed(stats::Kind::Prctl, op.0);
             Err(Errno::EINVAL)
         }
     }
+}
+
+/// `PR_GET_AUXV`: as much as fits; the size of all.
+fn auxv(cx: &mut Context<'_>, [at, room, rest @ ..]: [u64; 4]) -> SysResult<u64> {
+    if rest != [0, 0] {
+        return Err(Errno::EINVAL);
+    }
+    let all = cx.process.proc_file(ProcFile::Auxv).ok_or(Errno::EINVAL)?;
+    let n = (room as usize).min(all.len());
+    cx.mem().write_bytes(at, &all[..n])?;
+    Ok(all.len() as u64)
 }
 
 /// prlimit64(2).

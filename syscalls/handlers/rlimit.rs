@@ -15,6 +15,14 @@ struct Remembered {
     hard: AtomicU64,
 }
 
+impl Remembered {
+    fn remember(&self, soft: u64, hard: u64) {
+        self.soft.store(soft, Ordering::Relaxed);
+        self.hard.store(hard, Ordering::Relaxed);
+        self.set.store(true, Ordering::Release);
+    }
+}
+
 const fn remembered(resource: u32) -> Remembered {
     Remembered {
         resource,
@@ -26,6 +34,22 @@ const fn remembered(resource: u32) -> Remembered {
 
 /// The translator's own mappings count against these.
 static LIMITS: [Remembered; 2] = [remembered(libc::RLIMIT_AS), remembered(libc::RLIMIT_DATA)];
+
+/// The limits that were set: resource, soft, hard. For the program that replaces this one.
+pub fn remembered_limits() -> Vec<[u64; 3]> {
+    let set = LIMITS.iter().filter(|l| l.set.load(Ordering::Acquire));
+    let value = |a: &AtomicU64| a.load(Ordering::Relaxed);
+    set.map(|l| [l.resource.into(), value(&l.soft), value(&l.hard)]).collect()
+}
+
+/// Takes over what [`remembered_limits`] gave.
+pub fn remember_limits(limits: &[[u64; 3]]) {
+    for [resource, soft, hard] in limits {
+        if let Some(kept) = LIMITS.iter().find(|l| u64::from(l.resource) == *resource) {
+            kept.remember(*soft, *hard);
+        }
+    }
+}
 
 /// Reads and then sets a limit of a process, as prlimit64(2).
 pub(super) fn prlimit(
@@ -51,9 +75,7 @@ pub(super) fn prlimit(
         if w.rlim_max > before.rlim_max && cx.host(libc::SYS_geteuid, [0; 6]) != Ok(0) {
             return Err(Errno::EPERM);
         }
-        kept.soft.store(w.rlim_cur, Ordering::Relaxed);
-        kept.hard.store(w.rlim_max, Ordering::Relaxed);
-        kept.set.store(true, Ordering::Release);
+        kept.remember(w.rlim_cur, w.rlim_max);
     }
     cx.mem().write_opt(old, &before)?;
     Ok(0)

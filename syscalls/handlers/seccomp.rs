@@ -6,13 +6,14 @@ use crate::bpf::{MOST, Program};
 use crate::context::Context;
 use crate::seccomp::{FILTER, Seccomp, has_action};
 use crate::table::kinds;
-use crate::{Errno, SysResult};
+use crate::{Errno, SysResult, notify};
 
 /// Operations.
 const SET_MODE_STRICT: u32 = 0;
 const SET_MODE_FILTER: u32 = 1;
 const GET_ACTION_AVAIL: u32 = 2;
-/// Flags of a filter. Those of a listener are not provided.
+const GET_NOTIF_SIZES: u32 = 3;
+/// Flags of a filter.
 const TSYNC: u64 = 1;
 const FLAG_LOG: u64 = 2;
 const SPEC_ALLOW: u64 = 4;
@@ -34,6 +35,10 @@ pub(crate) fn seccomp(
             let action: u32 = cx.mem().read(args.0)?;
             if has_action(action) { Ok(0) } else { Err(Errno::EOPNOTSUPP) }
         }
+        GET_NOTIF_SIZES if flags.0 == 0 => {
+            let at = cx.mem().host(args.0);
+            cx.host(libc::SYS_seccomp, [GET_NOTIF_SIZES.into(), 0, at, 0, 0, 0])
+        }
         _ => Err(Errno::EINVAL),
     }
 }
@@ -48,7 +53,13 @@ pub(crate) fn set(cx: &mut Context<'_>, mode: u64, program: u64) -> SysResult<u6
 }
 
 fn filter(cx: &mut Context<'_>, flags: u64, at: u64) -> SysResult<u64> {
-    if flags & !(TSYNC | FLAG_LOG | SPEC_ALLOW | TSYNC_ESRCH) != 0 {
+    let listens = flags & notify::NEW_LISTENER != 0;
+    let known =
+        TSYNC | FLAG_LOG | SPEC_ALLOW | TSYNC_ESRCH | notify::NEW_LISTENER | notify::WAIT_KILLABLE;
+    // One result cannot be a descriptor and a thread.
+    let both = listens && flags & (TSYNC | TSYNC_ESRCH) == TSYNC;
+    let no_listener = !listens && flags & notify::WAIT_KILLABLE != 0;
+    if flags & !known != 0 || both || no_listener {
         return Err(Errno::EINVAL);
     }
     // struct sock_fprog: length, padding, address.
@@ -65,11 +76,25 @@ fn filter(cx: &mut Context<'_>, flags: u64, at: u64) -> SysResult<u64> {
     let mut bytes = vec![0; len * 8];
     cx.mem().read_bytes(u64::from_le_bytes([a0, a1, a2, a3, a4, a5, a6, a7]), &mut bytes)?;
     let program = Program::new(&bytes)?;
+    if !listens {
+        return add(cx, program, flags);
+    }
+    let listener = notify::listen(flags)?;
+    let added = add(cx, program, flags);
+    if added.is_err() {
+        // The host's filter stays: without a filter of the guest's it is never met.
+        cx.host(libc::SYS_close, [listener, 0, 0, 0, 0, 0])?;
+    }
+    added.map(|_| listener)
+}
+
+fn add(cx: &mut Context<'_>, program: Program, flags: u64) -> SysResult<u64> {
+    let listens = flags & notify::NEW_LISTENER != 0;
     if flags & TSYNC == 0 {
-        return cx.process.seccomp().add(program, None);
+        return cx.process.seccomp().add(program, listens, None);
     }
     let all: Vec<Arc<Seccomp>> = cx.process.threads_seccomp();
-    match cx.process.seccomp().add(program, Some(&all))? {
+    match cx.process.seccomp().add(program, listens, Some(&all))? {
         0 => Ok(0),
         _ if flags & TSYNC_ESRCH != 0 => Err(Errno::ESRCH),
         thread => Ok(thread),

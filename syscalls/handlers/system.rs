@@ -25,6 +25,22 @@ fn put_field(field: &mut [u8], text: &[u8]) {
     field[..n].copy_from_slice(&text[..n]);
 }
 
+/// getcpu(2): what programs ask often, the processor alone, without entering the kernel. Where the
+/// thread's storage is lent, what the C library knows there is about the lender.
+pub(crate) fn getcpu(
+    cx: &mut Context<'_>,
+    cpu: kinds::Out,
+    node: kinds::Out,
+    cache: kinds::Addr,
+) -> SysResult<u64> {
+    match host::cpu() {
+        Some(n) if node.0 == 0 && !crate::uring::is_lent() => {
+            cx.mem().write_opt(cpu.0, &n).map(|()| 0)
+        }
+        _ => cx.host(libc::SYS_getcpu, [cpu.0, node.0, cache.0, 0, 0, 0]),
+    }
+}
+
 /// riscv_hwprobe(2) (Documentation/arch/riscv/hwprobe.rst): all processors are alike.
 pub(crate) fn riscv_hwprobe(
     cx: &mut Context<'_>,

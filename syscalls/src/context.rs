@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 
 use crate::handlers::procfs;
 use crate::table::Call;
-use crate::{Abi, Errno, GuestMemory, MaskEnd, Process, SysResult, host};
+use crate::{Abi, Errno, GuestMemory, MaskEnd, Process, SysResult, host, uring};
 
 /// Longest path the kernel takes, its end included (`PATH_MAX`).
 pub(crate) const PATH_MAX: usize = 4096;
@@ -40,7 +40,9 @@ impl Context<'_> {
 
     /// A host call that may sleep; `Errno::RESTART` when a signal came first.
     pub(crate) fn blocking(&self, nr: i64, args: [u64; 6]) -> SysResult<u64> {
-        host::forward_blocking(self.process.pending_flag(), nr, &args)
+        let flag = self.process.pending_flag();
+        uring::carried(flag, nr, &args, || self.process.restarts())
+            .unwrap_or_else(|| host::forward_blocking(flag, nr, &args))
     }
 
     /// A host call that may sleep under a temporary signal mask. `make` gets the address of the

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::context::Context;
 use crate::structs::{Iovec, Msghdr};
 use crate::table::{Call, Direction, Policy};
-use crate::{Abi, Errno, Outcome, Plain, Process, SysResult, host, seccomp, stats, strace};
+use crate::{Abi, Errno, Outcome, Plain, Process, SysResult, host, seccomp, stats, strace, uring};
 
 /// Performs one guest system call: `nr` in the guest's numbering, `args` its six argument registers.
 ///
@@ -92,7 +92,9 @@ fn names_private_fd(process: &dyn Process, call: &Call, args: &[u64; 6]) -> bool
 fn forward(process: &mut dyn Process, call: &Call, nr: i64, args: &[u64; 6]) -> SysResult<u64> {
     let once = |p: &dyn Process| {
         if call.blocking {
-            host::forward_blocking(p.pending_flag(), nr, args)
+            let flag = p.pending_flag();
+            uring::carried(flag, nr, args, || p.restarts())
+                .unwrap_or_else(|| host::forward_blocking(flag, nr, args))
         } else {
             host::forward(nr, args)
         }

@@ -57,6 +57,15 @@ pub(crate) fn open_folder(dirfd: i32, path: &CStr) -> SysResult<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// A file, opened as a place only.
+pub(crate) fn open_path(path: &CStr) -> SysResult<OwnedFd> {
+    let flags = (libc::O_PATH | libc::O_CLOEXEC) as u64;
+    let args = [libc::AT_FDCWD as u64, path.as_ptr() as u64, flags, 0, 0, 0];
+    let fd = forward(libc::SYS_openat, &args)?;
+    // SAFETY: the kernel made it just now and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 /// A file of a folder, opened for reading.
 pub(crate) fn open_in(folder: &OwnedFd, name: &CStr) -> SysResult<OwnedFd> {
     let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
@@ -94,6 +103,12 @@ pub(crate) fn clock_gettime(clock: i32) -> SysResult<[i64; 2]> {
     } else {
         Err(Errno::from_io(&std::io::Error::last_os_error()))
     }
+}
+
+/// The processor that the thread runs on, as the host's C library knows it.
+pub(crate) fn cpu() -> Option<u32> {
+    // SAFETY: no arguments.
+    u32::try_from(unsafe { libc::sched_getcpu() }).ok()
 }
 
 /// The six 65-byte fields of the host's `struct utsname`.

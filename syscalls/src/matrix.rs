@@ -77,6 +77,36 @@ pub fn support_json(abi: &Abi) -> String {
 mod tests {
     use super::*;
 
+    /// The column of qemu-user is by trial and no matter of the rows.
+    #[test]
+    fn support_md_agrees_with_the_rows() {
+        let text = include_str!("../SUPPORT.md");
+        let mut lines: Vec<Vec<&str>> = text
+            .lines()
+            .filter(|l| l.starts_with("| ") && !l.starts_with("| call "))
+            .map(|l| l.split('|').map(str::trim).collect())
+            .collect();
+        lines.sort_unstable();
+        let number =
+            |abi: &Abi, call: &Call| abi.number(call.name).map_or(String::new(), |n| n.to_string());
+        let mut rows: Vec<_> = calls::ALL
+            .iter()
+            .map(|c| {
+                let numbers = [&crate::abi::riscv64::ABI, &crate::abi::aarch64::ABI];
+                let [riscv64, aarch64] = numbers.map(|abi| number(abi, c));
+                (c.name, riscv64, aarch64, support(c), c.note)
+            })
+            .filter(|r| !r.1.is_empty() || !r.2.is_empty())
+            .collect();
+        rows.sort_unstable();
+        assert_eq!(lines.len(), rows.len(), "run `cargo xtask support`");
+        for (line, row) in lines.iter().zip(&rows) {
+            let shown = (line[1], line[2], line[3], line[4], line[6]);
+            let wanted = (row.0, row.1.as_str(), row.2.as_str(), row.3, row.4);
+            assert_eq!(shown, wanted, "run `cargo xtask support`");
+        }
+    }
+
     #[test]
     fn what_is_missing_says_why() {
         for call in calls::ALL {

@@ -177,6 +177,17 @@ pub trait Process {
     fn brk(&mut self, addr: u64) -> u64;
     /// madvise(2).
     fn madvise(&mut self, addr: u64, len: u64, advice: u64) -> SysResult<u64>;
+    /// mseal(2).
+    fn mseal(&mut self, addr: u64, len: u64, flags: u64) -> SysResult<u64>;
+    /// remap_file_pages(2).
+    fn remap_file_pages(
+        &mut self,
+        addr: u64,
+        len: u64,
+        prot: u64,
+        pgoff: u64,
+        flags: u64,
+    ) -> SysResult<u64>;
     /// shmat(2).
     fn shmat(&mut self, id: i32, addr: u64, flags: u64) -> SysResult<u64>;
     /// shmdt(2).
@@ -226,6 +237,10 @@ pub trait Process {
         let _ = set;
         None
     }
+    /// The signal that waits has an action with `SA_RESTART`: a call that it interrupted is made again.
+    fn restarts(&self) -> bool {
+        false
+    }
     /// `set` becomes the guest mask for the length of one call (ppoll, pselect6, epoll_pwait, rt_sigsuspend). The host's
     /// own mask stays as it is: the host call gets the temporary one as its argument. When a signal already taken from the
     /// host becomes deliverable, set the pending flag: the call then ends with `EINTR` at once.
@@ -252,10 +267,13 @@ pub trait Process {
     fn proc_file(&mut self, file: ProcFile) -> Option<Vec<u8>>;
     /// Absolute host path of the guest executable (`/proc/self/exe`).
     fn exe_path(&self) -> &CStr;
-    /// True when the descriptor is the runner's own (log file, cache): the guest must not close or see it.
+    /// The runner's own descriptors (log file, sysroot, ...), which the guest must not close or see.
+    fn private_fds(&self) -> [Option<i32>; 3] {
+        [None; 3]
+    }
+    /// True for one of [`Process::private_fds`].
     fn is_private_fd(&self, fd: i32) -> bool {
-        let _ = fd;
-        false
+        self.private_fds().contains(&Some(fd))
     }
     /// Kernel release shown by uname(2) instead of the host's (`-r`).
     fn uname_release(&self) -> Option<&CStr> {

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::bpf::{Insn, Program};
-use crate::{Abi, Errno, Outcome, Process, SysResult};
+use crate::{Abi, Errno, Outcome, Process, SysResult, notify};
 
 /// `SECCOMP_RET_*` (`linux/seccomp.h`).
 const KILL_PROCESS: u32 = 0x8000_0000;
 const KILL_THREAD: u32 = 0;
 const TRAP: u32 = 0x0003_0000;
 const ERRNO: u32 = 0x0005_0000;
+const USER_NOTIF: u32 = 0x7fc0_0000;
 const TRACE: u32 = 0x7ff0_0000;
 const LOG: u32 = 0x7ffc_0000;
 const ALLOW: u32 = 0x7fff_0000;
@@ -30,8 +31,13 @@ pub(crate) const FILTER: u32 = 2;
 #[derive(Debug)]
 struct Filter {
     program: Program,
+    /// Has a listener for notifications.
+    listens: bool,
     before: Option<Arc<Filter>>,
 }
+
+/// In the length of a filter's bytes: it has a listener.
+const LISTENS: u32 = 1 << 31;
 
 impl Drop for Filter {
     /// Without recursion: a thread may have thousands.
@@ -91,7 +97,8 @@ impl Seccomp {
         }
         let mut out = self.mode().to_le_bytes().to_vec();
         for f in chain.iter().rev() {
-            out.extend((f.program.0.len() as u32).to_le_bytes());
+            let listens = if f.listens { LISTENS } else { 0 };
+            out.extend((f.program.0.len() as u32 | listens).to_le_bytes());
             out.extend(f.program.0.iter().flat_map(|i| i.to_bytes()));
         }
         Some(out)
@@ -102,9 +109,11 @@ impl Seccomp {
         let (mode, mut rest) = bytes.split_first_chunk::<4>()?;
         let mut last = None;
         while let Some((len, more)) = rest.split_first_chunk::<4>() {
-            let len = (u32::from_le_bytes(*len) as usize).checked_mul(Insn::SIZE)?;
+            let len = u32::from_le_bytes(*len);
+            let listens = len & LISTENS != 0;
+            let len = ((len & !LISTENS) as usize).checked_mul(Insn::SIZE)?;
             let program = Program::new(more.get(..len)?).ok()?;
-            last = Some(Arc::new(Filter { program, before: last }));
+            last = Some(Arc::new(Filter { program, listens, before: last }));
             rest = &more[len..];
         }
         let mode = AtomicU32::new(u32::from_le_bytes(*mode));
@@ -121,7 +130,12 @@ impl Seccomp {
 
     /// Adds a filter to this thread, or with `all` to all threads, which must have no filters that
     /// this one lacks. The result is 0, or the thread that stands against it.
-    pub(crate) fn add(&self, program: Program, all: Option<&[Arc<Seccomp>]>) -> SysResult<u64> {
+    pub(crate) fn add(
+        &self,
+        program: Program,
+        listens: bool,
+        all: Option<&[Arc<Seccomp>]>,
+    ) -> SysResult<u64> {
         if self.mode() == STRICT {
             return Err(Errno::EINVAL);
         }
@@ -144,7 +158,7 @@ impl Seccomp {
         if count > MOST {
             return Err(Errno::ENOMEM);
         }
-        let new = Arc::new(Filter { program, before });
+        let new = Arc::new(Filter { program, listens, before });
         for s in others().map(|s| &**s).chain([self]) {
             *s.lock() = Some(new.clone());
             s.mode.store(FILTER, Ordering::Release);
@@ -152,15 +166,15 @@ impl Seccomp {
         Ok(0)
     }
 
-    /// The most restrictive answer of all filters.
-    fn judge(&self, data: &[u8; 64]) -> u32 {
+    /// The most restrictive answer of all filters, and whether the filter that gave it has a listener.
+    fn judge(&self, data: &[u8; 64]) -> (u32, bool) {
         let mut next = self.lock().clone();
-        let mut worst = ALLOW;
+        let mut worst = (ALLOW, false);
         while let Some(f) = next {
             let answer = f.program.run(data);
             // As signed numbers: killing the process comes first.
-            if ((answer & ACTION) as i32) < (worst & ACTION) as i32 {
-                worst = answer;
+            if ((answer & ACTION) as i32) < (worst.0 & ACTION) as i32 {
+                worst = (answer, f.listens);
             }
             next = f.before.clone();
         }
@@ -183,7 +197,7 @@ fn contains(all: Option<&Arc<Filter>>, part: Option<&Arc<Filter>>) -> bool {
 
 /// True for an action that filters may give (`SECCOMP_GET_ACTION_AVAIL`).
 pub(crate) fn has_action(action: u32) -> bool {
-    [KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, LOG, ALLOW].contains(&action)
+    [KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, USER_NOTIF, TRACE, LOG, ALLOW].contains(&action)
 }
 
 /// What the thread's limits make of a call; `None`: nothing, the call is made.
@@ -220,11 +234,13 @@ fn limited(
     for (n, a) in args.iter().enumerate() {
         data[16 + 8 * n..24 + 8 * n].copy_from_slice(&a.to_le_bytes());
     }
-    let answer = seccomp.judge(&data);
+    let (answer, listens) = seccomp.judge(&data);
     let low = answer & !ACTION;
     match answer & ACTION {
         ALLOW | LOG => None,
         ERRNO => Some(Outcome::Return(Errno(low.min(MAX_ERRNO) as i32).to_raw())),
+        USER_NOTIF if !listens => Some(Outcome::Return(Errno::ENOSYS.to_raw())),
+        USER_NOTIF => notify::ask(process.pending_flag(), nr, args),
         TRACE if asked => None,
         TRACE => match process.ask_tracer(nr, low) {
             None => Some(Outcome::Return(Errno::ENOSYS.to_raw())),

@@ -232,6 +232,7 @@ impl Show<'_> {
     pub(crate) fn sock_proto(&mut self, v: u64) {
         match self.args[0] as i32 {
             libc::PF_INET | libc::PF_INET6 => self.choice(names::IPPROTO, v),
+            libc::PF_NETLINK => self.choice(names::NETLINK, v),
             _ => self.dec(i64::from(v as i32)),
         }
     }
@@ -242,6 +243,9 @@ impl Show<'_> {
             libc::IPPROTO_TCP => names::TCP,
             libc::IPPROTO_IP => names::IP,
             libc::IPPROTO_IPV6 => names::IPV6,
+            libc::IPPROTO_UDP => names::UDP,
+            libc::SOL_NETLINK => names::NETLINK_OPT,
+            libc::SOL_PACKET => names::PACKET,
             _ => &[],
         };
         self.choice(set, v);

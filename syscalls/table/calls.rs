@@ -20,53 +20,53 @@ syscalls! {
     preadv2 (fd: Fd, iov: OutVec<n>, n: Size, pos_l: Off, pos_h: Off, flags: RwFlags) -> Size = forward, blocking, uring(READV);
     pwritev2 (fd: Fd, iov: InVec<n>, n: Size, pos_l: Off, pos_h: Off, flags: RwFlags) -> Size = forward, blocking, uring(WRITEV);
     lseek (fd: Fd, offset: Off, whence: Whence) -> Size = forward;
-    close (fd: Fd) -> Zero = handler(fd::close), blocking, uring(CLOSE);
+    close (fd: Fd) -> Zero = handler(fd::close), blocking;
     close_range (first: Uint, last: Uint, flags: CloseRange) -> Zero = handler(fd::close_range);
     dup (fd: Fd) -> Fd = forward;
     dup3 (old: Fd, new: Fd, flags: FdFlags) -> Fd = handler(fd::dup3);
     fcntl (fd: Fd, cmd: FcntlCmd, arg: FcntlArg<cmd>) -> Int = handler(fd::fcntl), blocking;
     ioctl (fd: Fd, request: IoctlReq, arg: IoctlArg<request>) -> Int = handler(fd::ioctl), blocking;
     flock (fd: Fd, op: FlockOp) -> Zero = forward, blocking;
-    fsync (fd: Fd) -> Zero = forward, uring(FSYNC);
-    fdatasync (fd: Fd) -> Zero = forward, uring(FSYNC);
+    fsync (fd: Fd) -> Zero = forward;
+    fdatasync (fd: Fd) -> Zero = forward;
     sync () -> Zero = forward;
     syncfs (fd: Fd) -> Zero = forward;
-    sync_file_range (fd: Fd, offset: Off, len: Off, flags: SyncFlags) -> Zero = forward, uring(SYNC_FILE_RANGE);
-    pipe2 (fds: Out<Fds>, flags: FdFlags) -> Zero = handler(fd::pipe2), uring(PIPE);
-    splice (in_fd: Fd, in_off: InOut<Loff>, out_fd: Fd, out_off: InOut<Loff>, len: Size, flags: SpliceFlags) -> Size = forward, blocking, uring(SPLICE);
-    tee (in_fd: Fd, out_fd: Fd, len: Size, flags: SpliceFlags) -> Size = forward, blocking, uring(TEE);
+    sync_file_range (fd: Fd, offset: Off, len: Off, flags: SyncFlags) -> Zero = forward;
+    pipe2 (fds: Out<Fds>, flags: FdFlags) -> Zero = handler(fd::pipe2);
+    splice (in_fd: Fd, in_off: InOut<Loff>, out_fd: Fd, out_off: InOut<Loff>, len: Size, flags: SpliceFlags) -> Size = forward, blocking;
+    tee (in_fd: Fd, out_fd: Fd, len: Size, flags: SpliceFlags) -> Size = forward, blocking;
     vmsplice (fd: Fd, iov: InVec<n>, n: Size, flags: SpliceFlags) -> Size = forward, blocking;
     sendfile (out_fd: Fd, in_fd: Fd, offset: InOut<Loff>, count: Size) -> Size = forward, blocking;
     copy_file_range (in_fd: Fd, in_off: InOut<Loff>, out_fd: Fd, out_off: InOut<Loff>, len: Size, flags: Hex) -> Size = forward, blocking;
     readahead (fd: Fd, offset: Off, count: Size) -> Zero = forward;
-    fadvise64 (fd: Fd, offset: Off, len: Off, advice: Fadv) -> Zero = forward, uring(FADVISE);
-    fallocate (fd: Fd, mode: FallocFlags, offset: Off, len: Off) -> Zero = forward, uring(FALLOCATE);
-    ftruncate (fd: Fd, length: Off) -> Zero = forward, uring(FTRUNCATE);
+    fadvise64 (fd: Fd, offset: Off, len: Off, advice: Fadv) -> Zero = forward;
+    fallocate (fd: Fd, mode: FallocFlags, offset: Off, len: Off) -> Zero = forward;
+    ftruncate (fd: Fd, length: Off) -> Zero = forward;
     cachestat (fd: Fd, range: In<CachestatRange>, stat: Out<Cachestat>, flags: Hex) -> Zero = forward;
     memfd_create (name: Str, flags: MfdFlags) -> Fd = forward;
     memfd_secret (flags: Hex) -> Fd = forward;
 
     // ---- files by name ----
-    openat (dirfd: DirFd, path: PathRead, flags: OpenFlags, mode: CreateMode<flags>) -> Fd = handler(fs::openat), blocking, uring(OPENAT);
-    openat2 (dirfd: DirFd, path: PathRead, how: In<OpenHow>, size: Size) -> Fd = handler(fs::openat2), blocking, uring(OPENAT2);
+    openat (dirfd: DirFd, path: PathRead, flags: OpenFlags, mode: CreateMode<flags>) -> Fd = handler(fs::openat), blocking;
+    openat2 (dirfd: DirFd, path: PathRead, how: In<OpenHow>, size: Size) -> Fd = handler(fs::openat2), blocking;
     name_to_handle_at (dirfd: DirFd, path: Path, handle: InOut<FileHandle>, mount_id: Out<Int>, flags: AtFlags) -> Zero = forward;
     open_by_handle_at (mount_fd: DirFd, handle: In<FileHandle>, flags: OpenFlags) -> Fd = handler(fs::open_by_handle_at);
     faccessat (dirfd: DirFd, path: PathRead, mode: Access) -> Zero = forward;
     faccessat2 (dirfd: DirFd, path: PathRead, mode: Access, flags: AtAccess) -> Zero = forward;
     newfstatat (dirfd: DirFd, path: PathRead, buf: Out<Stat>, flags: AtFlags) -> Zero = handler(fs::newfstatat);
     fstat (fd: Fd, buf: Out<Stat>) -> Zero = handler(fs::fstat);
-    statx (dirfd: DirFd, path: PathRead, flags: AtFlags, mask: StatxMask, buf: Out<Statx>) -> Zero = forward, uring(STATX);
+    statx (dirfd: DirFd, path: PathRead, flags: AtFlags, mask: StatxMask, buf: Out<Statx>) -> Zero = forward;
     readlinkat (dirfd: DirFd, path: PathRead, buf: OutBuf<size>, size: Size) -> Size = handler(fs::readlinkat);
     statfs (path: PathRead, buf: Out<Statfs>) -> Zero = forward;
     fstatfs (fd: Fd, buf: Out<Statfs>) -> Zero = forward;
     getdents64 (fd: Fd, buf: OutBuf<count>, count: Size) -> Size = handler(fs::getdents64);
-    mkdirat (dirfd: DirFd, path: Path, mode: Mode) -> Zero = forward, uring(MKDIRAT);
+    mkdirat (dirfd: DirFd, path: Path, mode: Mode) -> Zero = forward;
     mknodat (dirfd: DirFd, path: Path, mode: Mode, dev: Dev) -> Zero = forward;
-    unlinkat (dirfd: DirFd, path: Path, flags: AtFlags) -> Zero = forward, uring(UNLINKAT);
-    symlinkat (content: Str, dirfd: DirFd, path: Path) -> Zero = forward, uring(SYMLINKAT);
-    linkat (old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: AtFlags) -> Zero = forward, uring(LINKAT);
-    renameat (old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path) -> Zero = forward, uring(RENAMEAT);
-    renameat2 (old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: RenameFlags) -> Zero = forward, uring(RENAMEAT);
+    unlinkat (dirfd: DirFd, path: Path, flags: AtFlags) -> Zero = forward;
+    symlinkat (content: Str, dirfd: DirFd, path: Path) -> Zero = forward;
+    linkat (old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: AtFlags) -> Zero = forward;
+    renameat (old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path) -> Zero = forward;
+    renameat2 (old_dirfd: DirFd, old: Path, new_dirfd: DirFd, new: Path, flags: RenameFlags) -> Zero = forward;
     truncate (path: Path, length: Off) -> Zero = forward;
     fchmod (fd: Fd, mode: Mode) -> Zero = forward;
     fchmodat (dirfd: DirFd, path: Path, mode: Mode) -> Zero = forward;
@@ -83,12 +83,12 @@ syscalls! {
     file_setattr (dirfd: DirFd, path: Path, attr: Addr, size: Size, flags: AtFlags) -> Zero = forward;
 
     // ---- extended attributes ----
-    setxattr (path: Path, name: Str, value: InBuf<size>, size: Size, flags: XattrFlags) -> Zero = forward, uring(SETXATTR);
+    setxattr (path: Path, name: Str, value: InBuf<size>, size: Size, flags: XattrFlags) -> Zero = forward;
     lsetxattr (path: Path, name: Str, value: InBuf<size>, size: Size, flags: XattrFlags) -> Zero = forward;
-    fsetxattr (fd: Fd, name: Str, value: InBuf<size>, size: Size, flags: XattrFlags) -> Zero = forward, uring(FSETXATTR);
-    getxattr (path: PathRead, name: Str, value: OutBuf<size>, size: Size) -> Size = forward, uring(GETXATTR);
+    fsetxattr (fd: Fd, name: Str, value: InBuf<size>, size: Size, flags: XattrFlags) -> Zero = forward;
+    getxattr (path: PathRead, name: Str, value: OutBuf<size>, size: Size) -> Size = forward;
     lgetxattr (path: PathRead, name: Str, value: OutBuf<size>, size: Size) -> Size = forward;
-    fgetxattr (fd: Fd, name: Str, value: OutBuf<size>, size: Size) -> Size = forward, uring(FGETXATTR);
+    fgetxattr (fd: Fd, name: Str, value: OutBuf<size>, size: Size) -> Size = forward;
     listxattr (path: PathRead, list: OutBuf<size>, size: Size) -> Size = forward;
     llistxattr (path: PathRead, list: OutBuf<size>, size: Size) -> Size = forward;
     flistxattr (fd: Fd, list: OutBuf<size>, size: Size) -> Size = forward;
@@ -124,7 +124,7 @@ syscalls! {
     setns (fd: Fd, flags: NsFlags) -> Zero = forward;
     landlock_create_ruleset (attr: Addr, size: Size, flags: Hex) -> Fd = forward;
     landlock_add_rule (fd: Fd, rule: Uint, attr: Addr, flags: Hex) -> Zero = forward;
-    landlock_restrict_self (fd: Fd, flags: Hex) -> Zero = forward;
+    landlock_restrict_self (fd: Fd, flags: Hex) -> Zero = handler(landlock::restrict_self), note("the runner's program stays executable");
     lsm_get_self_attr (attr: Uint, ctx: OutBuf<size>, size: InOut<Uint>, flags: Hex) -> Int = forward;
     lsm_set_self_attr (attr: Uint, ctx: Addr, size: Size, flags: Hex) -> Zero = forward;
     lsm_list_modules (ids: Out<Ids>, size: InOut<Uint>, flags: Hex) -> Int = forward;
@@ -140,27 +140,27 @@ syscalls! {
     eventfd2 (count: Uint, flags: EfdFlags) -> Fd = forward;
     signalfd4 (fd: Fd, mask: In<Sigset>, size: Size, flags: FdFlags) -> Fd = handler(signal::signalfd4);
     epoll_create1 (flags: FdFlags) -> Fd = forward;
-    epoll_ctl (epfd: Fd, op: EpollOp, fd: Fd, event: In<EpollEvent>) -> Zero = handler(poll::epoll_ctl), uring(EPOLL_CTL);
-    epoll_pwait (epfd: Fd, events: Out<EpollEvents>, max: Int, timeout: Int, mask: In<Sigset>, size: Size) -> Int = handler(poll::epoll_pwait), blocking, uring(EPOLL_WAIT);
-    epoll_pwait2 (epfd: Fd, events: Out<EpollEvents>, max: Int, timeout: In<Timespec>, mask: In<Sigset>, size: Size) -> Int = handler(poll::epoll_pwait2), blocking, uring(EPOLL_WAIT);
-    ppoll (fds: PollFds<n>, n: Uint, timeout: InOut<Timespec>, mask: In<Sigset>, size: Size) -> Int = handler(poll::ppoll), blocking, uring(POLL_ADD);
+    epoll_ctl (epfd: Fd, op: EpollOp, fd: Fd, event: In<EpollEvent>) -> Zero = handler(poll::epoll_ctl);
+    epoll_pwait (epfd: Fd, events: Out<EpollEvents>, max: Int, timeout: Int, mask: In<Sigset>, size: Size) -> Int = handler(poll::epoll_pwait), blocking;
+    epoll_pwait2 (epfd: Fd, events: Out<EpollEvents>, max: Int, timeout: In<Timespec>, mask: In<Sigset>, size: Size) -> Int = handler(poll::epoll_pwait2), blocking;
+    ppoll (fds: PollFds<n>, n: Uint, timeout: InOut<Timespec>, mask: In<Sigset>, size: Size) -> Int = handler(poll::ppoll), blocking;
     pselect6 (n: Int, readfds: InOut<FdSet>, writefds: InOut<FdSet>, exceptfds: InOut<FdSet>, timeout: InOut<Timespec>, mask: In<SigsetArg>) -> Int = handler(poll::pselect6), blocking;
 
     // ---- sockets ----
-    socket (domain: SockDomain, kind: SockType, protocol: SockProto) -> Fd = forward, uring(SOCKET);
+    socket (domain: SockDomain, kind: SockType, protocol: SockProto) -> Fd = forward;
     socketpair (domain: SockDomain, kind: SockType, protocol: SockProto, fds: Out<Fds>) -> Zero = forward;
-    bind (fd: Fd, addr: Sockaddr<len>, len: Uint) -> Zero = forward, uring(BIND);
-    listen (fd: Fd, backlog: Int) -> Zero = forward, uring(LISTEN);
+    bind (fd: Fd, addr: Sockaddr<len>, len: Uint) -> Zero = forward;
+    listen (fd: Fd, backlog: Int) -> Zero = forward;
     accept (fd: Fd, addr: Out<SockaddrBuf>, len: InOut<Uint>) -> Fd = forward, blocking, uring(ACCEPT);
     accept4 (fd: Fd, addr: Out<SockaddrBuf>, len: InOut<Uint>, flags: SockFlags) -> Fd = forward, blocking, uring(ACCEPT);
-    connect (fd: Fd, addr: Sockaddr<len>, len: Uint) -> Zero = forward, blocking, uring(CONNECT);
+    connect (fd: Fd, addr: Sockaddr<len>, len: Uint) -> Zero = forward, blocking;
     getsockname (fd: Fd, addr: Out<SockaddrBuf>, len: InOut<Uint>) -> Zero = forward;
     getpeername (fd: Fd, addr: Out<SockaddrBuf>, len: InOut<Uint>) -> Zero = forward;
     sendto (fd: Fd, buf: InBuf<count>, count: Size, flags: MsgFlags, addr: Sockaddr<len>, len: Uint) -> Size = forward, blocking, uring(SEND);
     recvfrom (fd: Fd, buf: OutBuf<count>, count: Size, flags: MsgFlags, addr: Out<SockaddrBuf>, len: InOut<Uint>) -> Size = forward, blocking, uring(RECV);
     setsockopt (fd: Fd, level: SockLevel, option: SockOpt<level>, value: In<SockValue>, len: Uint) -> Zero = forward;
     getsockopt (fd: Fd, level: SockLevel, option: SockOpt<level>, value: Out<SockValue>, len: InOut<Uint>) -> Zero = forward;
-    shutdown (fd: Fd, how: Shut) -> Zero = forward, uring(SHUTDOWN);
+    shutdown (fd: Fd, how: Shut) -> Zero = forward;
     sendmsg (fd: Fd, msg: In<Msghdr>, flags: MsgFlags) -> Size = forward, blocking, uring(SENDMSG);
     recvmsg (fd: Fd, msg: OutMsg, flags: MsgFlags) -> Size = forward, blocking, uring(RECVMSG);
     sendmmsg (fd: Fd, msgs: Out<Mmsghdr>, n: Uint, flags: MsgFlags) -> Int = forward, blocking;
@@ -175,7 +175,7 @@ syscalls! {
     pkey_alloc (flags: Hex, rights: Hex) -> Int = enosys("no protection keys");
     pkey_free (key: Int) -> Zero = enosys("no protection keys");
     mremap (old: Addr, old_len: Size, new_len: Size, flags: MremapFlags, new: Addr) -> Addr = handler(mm::mremap);
-    madvise (addr: Addr, len: Size, advice: Madv) -> Zero = handler(mm::madvise), uring(MADVISE);
+    madvise (addr: Addr, len: Size, advice: Madv) -> Zero = handler(mm::madvise);
     process_madvise (pidfd: Fd, iov: InVec<n>, n: Size, advice: Madv, flags: Hex) -> Size = forward;
     process_mrelease (pidfd: Fd, flags: Hex) -> Zero = forward;
     msync (addr: Addr, len: Size, flags: MsyncFlags) -> Zero = forward;
@@ -185,9 +185,9 @@ syscalls! {
     munlock (addr: Addr, len: Size) -> Zero = forward;
     mlockall (flags: MclFlags) -> Zero = forward;
     munlockall () -> Zero = forward;
-    mseal (addr: Addr, len: Size, flags: Hex) -> Zero = enosys("sealed pages could not be watched for code changes");
+    mseal (addr: Addr, len: Size, flags: Hex) -> Zero = handler(mm::mseal);
     map_shadow_stack (addr: Addr, size: Size, flags: Hex) -> Addr = enosys("no shadow stacks");
-    remap_file_pages (addr: Addr, len: Size, prot: Prot, pgoff: Size, flags: MapFlags) -> Zero = enosys("obsolete since Linux 3.16");
+    remap_file_pages (addr: Addr, len: Size, prot: Prot, pgoff: Size, flags: MapFlags) -> Zero = handler(mm::remap_file_pages);
     mbind (addr: Addr, len: Size, mode: Int, mask: In<Mask>, bits: Size, flags: Hex) -> Zero = forward;
     get_mempolicy (mode: Out<Int>, mask: Out<Mask>, bits: Size, addr: Addr, flags: Hex) -> Zero = forward;
     set_mempolicy (mode: Int, mask: In<Mask>, bits: Size) -> Zero = forward;
@@ -220,10 +220,10 @@ syscalls! {
     mq_getsetattr (fd: Fd, new: In<MqAttr>, old: Out<MqAttr>) -> Zero = forward;
 
     // ---- futexes ----
-    futex (addr: Addr, op: FutexOp, val: Hex, timeout: In<FutexTimeout>, addr2: Addr, val3: Hex) -> Int = forward, blocking, uring(FUTEX_WAIT);
-    futex_waitv (waiters: Addr, n: Uint, flags: Hex, timeout: In<Timespec>, clock: Clock) -> Int = forward, blocking, uring(FUTEX_WAITV);
-    futex_wake (addr: Addr, mask: Hex, n: Int, flags: Hex) -> Int = forward, uring(FUTEX_WAKE);
-    futex_wait (addr: Addr, val: Hex, mask: Hex, flags: Hex, timeout: In<Timespec>, clock: Clock) -> Zero = forward, blocking, uring(FUTEX_WAIT);
+    futex (addr: Addr, op: FutexOp, val: Hex, timeout: In<FutexTimeout>, addr2: Addr, val3: Hex) -> Int = forward, blocking;
+    futex_waitv (waiters: Addr, n: Uint, flags: Hex, timeout: In<Timespec>, clock: Clock) -> Int = forward, blocking;
+    futex_wake (addr: Addr, mask: Hex, n: Int, flags: Hex) -> Int = forward;
+    futex_wait (addr: Addr, val: Hex, mask: Hex, flags: Hex, timeout: In<Timespec>, clock: Clock) -> Zero = forward, blocking;
     futex_requeue (waiters: Addr, flags: Hex, wake: Int, requeue: Int) -> Int = forward;
     set_robust_list (head: Addr, len: Size) -> Zero = handler(process::set_robust_list);
     get_robust_list (pid: Pid, head: Out<Addr>, len: Out<Size>) -> Zero = forward;
@@ -233,10 +233,10 @@ syscalls! {
     clock_gettime (clock: Clock, time: Out<Timespec>) -> Zero = handler(time::clock_gettime);
     clock_settime (clock: Clock, time: In<Timespec>) -> Zero = forward;
     clock_getres (clock: Clock, res: Out<Timespec>) -> Zero = forward;
-    clock_nanosleep (clock: Clock, flags: TimerFlags, request: In<Timespec>, left: Out<Timespec>) -> Zero = forward, blocking, uring(TIMEOUT);
+    clock_nanosleep (clock: Clock, flags: TimerFlags, request: In<Timespec>, left: Out<Timespec>) -> Zero = forward, blocking;
     clock_adjtime (clock: Clock, timex: InOut<Timex>) -> Int = forward;
     adjtimex (timex: InOut<Timex>) -> Int = forward;
-    nanosleep (request: In<Timespec>, left: Out<Timespec>) -> Zero = forward, blocking, uring(TIMEOUT);
+    nanosleep (request: In<Timespec>, left: Out<Timespec>) -> Zero = forward, blocking;
     gettimeofday (time: Out<Timeval>, zone: Out<Timezone>) -> Zero = handler(time::gettimeofday);
     settimeofday (time: In<Timeval>, zone: In<Timezone>) -> Zero = forward;
     times (buf: Out<Tms>) -> Int = forward;
@@ -274,7 +274,7 @@ syscalls! {
     exit (status: Int) -> Never = handler(process::exit);
     exit_group (status: Int) -> Never = handler(process::exit_group);
     wait4 (pid: Pid, status: Out<Int>, options: WaitFlags, usage: Out<Rusage>) -> Pid = handler(trace::wait4), blocking;
-    waitid (kind: IdType, id: Pid, info: Out<Siginfo>, options: WaitFlags, usage: Out<Rusage>) -> Zero = handler(trace::waitid), blocking, uring(WAITID);
+    waitid (kind: IdType, id: Pid, info: Out<Siginfo>, options: WaitFlags, usage: Out<Rusage>) -> Zero = handler(trace::waitid), blocking;
     getpid () -> Pid = forward;
     getppid () -> Pid = forward;
     gettid () -> Pid = forward;
@@ -289,9 +289,9 @@ syscalls! {
     prctl (op: PrctlOp, arg2: Hex, arg3: Hex, arg4: Hex, arg5: Hex) -> Int = handler(process::prctl);
     personality (persona: Hex) -> Int = forward;
     ptrace (request: PtraceReq, pid: Pid, addr: Addr, data: Addr) -> Int = handler(trace::ptrace), note("of programs under the same runner; of others stops and memory only");
-    seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("no user notification; binds the guest, not the runner");
-    rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("restartable sequences; C libraries fall back");
-    rseq_slice_yield () -> Int = enosys("restartable sequences; C libraries fall back");
+    seccomp (op: Uint, flags: Hex, args: Addr) -> Int = handler(seccomp::seccomp), note("binds the guest, not the runner; notifications have no program counter");
+    rseq (area: Addr, len: Size, flags: Hex, sig: Hex) -> Zero = enosys("only the kernel can end a sequence when the thread is preempted, and it does not see the guest's program counter; C libraries fall back");
+    rseq_slice_yield () -> Int = enosys("no restartable sequences");
 
     // ---- identity ----
     getuid () -> Int = forward;
@@ -333,7 +333,7 @@ syscalls! {
     setpriority (which: Prio, who: Pid, prio: Int) -> Zero = forward;
     ioprio_get (which: Int, who: Pid) -> Int = forward;
     ioprio_set (which: Int, who: Pid, prio: Int) -> Zero = forward;
-    getcpu (cpu: Out<Uint>, node: Out<Uint>, cache: Addr) -> Zero = forward;
+    getcpu (cpu: Out<Uint>, node: Out<Uint>, cache: Addr) -> Zero = handler(system::getcpu);
     getrusage (who: RusageWho, usage: Out<Rusage>) -> Zero = forward;
     getrlimit (resource: Rlimit, limit: Out<RlimitPair>) -> Zero = handler(process::getrlimit), note("address space and data limits are remembered, not enforced");
     setrlimit (resource: Rlimit, limit: In<RlimitPair>) -> Zero = handler(process::setrlimit), note("address space and data limits are remembered, not enforced");

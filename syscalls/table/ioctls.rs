@@ -3,6 +3,10 @@
 //! One row per request, and one row per driver family whose requests carry size and direction in
 //! their number. What is in neither is refused with `ENOTTY` and counted: its layout is unknown here.
 
+use std::sync::LazyLock;
+
+use super::drivers;
+
 /// What the argument of a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IoctlArg {
@@ -40,11 +44,13 @@ pub struct Family {
 
 macro_rules! ioctls {
     ($( $request:literal $name:ident $arg:ident; )*) => {
-        /// Every single request.
+        /// Every single request of this list.
         #[rustfmt::skip]
         pub const ALL: &[Ioctl] = &[ $( Ioctl { request: $request, name: stringify!($name), arg: IoctlArg::$arg } ),* ];
     };
 }
+
+pub(super) use ioctls;
 
 macro_rules! families {
     ($( $kind:literal $name:literal; )*) => {
@@ -64,8 +70,13 @@ pub enum Found {
 
 /// Finds a request.
 pub fn find(request: u32) -> Option<Found> {
-    if let Some(row) = ALL.iter().find(|r| r.request == request) {
-        return Some(Found::Row(row));
+    static SORTED: LazyLock<Vec<&Ioctl>> = LazyLock::new(|| {
+        let mut all: Vec<&Ioctl> = ALL.iter().chain(drivers::ALL).collect();
+        all.sort_by_key(|r| r.request);
+        all
+    });
+    if let Ok(at) = SORTED.binary_search_by_key(&request, |r| r.request) {
+        return Some(Found::Row(SORTED[at]));
     }
     let kind = (request >> 8) as u8;
     FAMILIES.iter().find(|f| f.kind == kind).map(Found::Family)
@@ -77,6 +88,9 @@ families! {
     0x56 "video"; 0x57 "watchdog"; 0x58 "xfs"; 0x61 "gpib"; 0x64 "drm"; 0x66 "ext4"; 0x67 "gadget"; 0x6b "spi"; 0x6d "mtrr";
     0x6f "dvb"; 0x70 "rtc, ppdev"; 0x72 "vfat"; 0x74 "ppp"; 0x76 "volume attributes"; 0x90 "selftest"; 0x93 "autofs"; 0x94 "btrfs";
     0xa1 "tpm"; 0xaa "userfaultfd"; 0xab "nbd"; 0xaf "vhost"; 0xb4 "gpio"; 0xb7 "namespaces"; 0xb8 "vhost vdpa"; 0xe5 "fuse"; 0xfd "device mapper"; 0xff "pidfd";
+    0x02 "floppy"; 0x07 "vm sockets"; 0x09 "raid"; 0x1b "rdma"; 0x25 "trace module"; 0x2a "user events"; 0x33 "suspend"; 0x3d "clock"; 0x46 "framebuffer";
+    0x47 "gsm multiplexer"; 0x49 "inotify"; 0x4e "nvme, nvdimm, ntsync"; 0x4f "ubi"; 0x52 "random, rfkill"; 0x5b "usb test"; 0x63 "media changer"; 0x68 "hpet";
+    0x6c "udf"; 0x71 "serial input"; 0x75 "udmabuf, uvc, pwm"; 0x81 "vduse"; 0x8a "epoll"; 0x98 "cache files"; 0xa4 "tee"; 0xb3 "mmc"; 0xb5 "rpmsg"; 0xf5 "f2fs";
     0x62 "dma-buf"; 0x3e "sync file"; 0x3b "vfio, iommufd"; 0x69 "i2o"; 0x7c "media"; 0x50 "joystick"; 0x6a "joystick"; 0x89 "sockets"; 0x15 "file systems";
 }
 
@@ -340,6 +354,11 @@ ioctls! {
     0xc020aa04 UFFDIO_ZEROPAGE InOut;
     0xc018aa06 UFFDIO_WRITEPROTECT In;
     0xc020aa07 UFFDIO_CONTINUE InOut;
+    0xc0502100 SECCOMP_IOCTL_NOTIF_RECV InOut;
+    0xc0182101 SECCOMP_IOCTL_NOTIF_SEND InOut;
+    0x40082102 SECCOMP_IOCTL_NOTIF_ID_VALID In;
+    0x40182103 SECCOMP_IOCTL_NOTIF_ADDFD In;
+    0x40082104 SECCOMP_IOCTL_NOTIF_SET_FLAGS Int;
     0xb701 NS_GET_USERNS None;
     0xb702 NS_GET_PARENT None;
     0xb703 NS_GET_NSTYPE None;
@@ -376,4 +395,29 @@ ioctls! {
     0x800454dd TUNGETVNETLE Out;
     0x400454de TUNSETVNETBE In;
     0x800454df TUNGETVNETBE Out;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_has_one_row() {
+        let mut all: Vec<_> = ALL.iter().chain(drivers::ALL).map(|r| (r.request, r.name)).collect();
+        all.sort_unstable();
+        for pair in all.windows(2) {
+            assert_ne!(pair[0].0, pair[1].0, "{pair:?}");
+        }
+        let name = |n| match find(n) {
+            Some(Found::Row(r)) => r.name,
+            Some(Found::Family(f)) => f.name,
+            None => "",
+        };
+        assert_eq!(
+            (name(0x5401), name(0x8004_4501), name(0x8040_4520)),
+            ("TCGETS", "EVIOCGVERSION", "input")
+        );
+        // KVM_RUN: a machine's registers are not the guest's to load.
+        assert!(find(0xae80).is_none());
+    }
 }

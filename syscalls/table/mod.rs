@@ -4,6 +4,7 @@
 //! choice of an io_uring opcode all read it; nothing else lists calls by name.
 
 pub mod calls;
+pub mod drivers;
 pub mod fcntls;
 pub mod ioctls;
 pub mod kinds;
@@ -71,7 +72,7 @@ pub struct Call {
     pub policy: Policy,
     /// May sleep: goes through the interruptible host call.
     pub blocking: bool,
-    /// io_uring opcode that can carry the call.
+    /// io_uring opcode that carries the call under `--io=uring`, for the files where it can.
     pub uring: Option<u8>,
     /// What a user should know about the support; empty when complete.
     pub note: &'static str,

@@ -9,6 +9,8 @@ pub enum PrctlHow {
     Processor,
     /// Of the guest thread, which the runner remembers.
     TidAddress,
+    /// Here: the guest's auxiliary vector.
+    Auxv,
     /// Here: filters see the guest's numbers.
     Seccomp,
     /// Answered with 0: the state the guest starts in.
@@ -50,6 +52,10 @@ prctls! {
     6 PR_SET_UNALIGN Processor;
     7 PR_GET_KEEPCAPS Forward;
     8 PR_SET_KEEPCAPS Forward;
+    9 PR_GET_FPEMU Refuse("of another processor");
+    10 PR_SET_FPEMU Refuse("of another processor");
+    11 PR_GET_FPEXC Refuse("of another processor");
+    12 PR_SET_FPEXC Refuse("of another processor");
     13 PR_GET_TIMING Forward;
     14 PR_SET_TIMING Forward;
     15 PR_SET_NAME Forward;
@@ -105,11 +111,17 @@ prctls! {
     69 PR_RISCV_V_SET_CONTROL Processor;
     70 PR_RISCV_V_GET_CONTROL Processor;
     71 PR_RISCV_SET_ICACHE_FLUSH_CTX Processor;
+    72 PR_PPC_GET_DEXCR Refuse("of another processor");
+    73 PR_PPC_SET_DEXCR Refuse("of another processor");
     74 PR_GET_SHADOW_STACK_STATUS Refuse("no shadow stacks");
     75 PR_SET_SHADOW_STACK_STATUS Refuse("no shadow stacks");
     76 PR_LOCK_SHADOW_STACK_STATUS Refuse("no shadow stacks");
     77 PR_TIMER_CREATE_RESTORE_IDS Forward;
     78 PR_FUTEX_HASH Forward;
+    79 PR_RSEQ_SLICE_EXTENSION Refuse("no restartable sequences");
+    80 PR_GET_CFI Refuse("no landing pads");
+    81 PR_SET_CFI Refuse("no landing pads");
+    0x41555856 PR_GET_AUXV Auxv;
     0x53564d41 PR_SET_VMA Forward;
     0x59616d61 PR_SET_PTRACER Forward;
 }

@@ -149,3 +149,51 @@ fn broken_elf_files_are_errors() {
         let _ = load::image("the kernel", path, elf.clone(), 243, 0, 1 << 20);
     }
 }
+
+#[test]
+fn random_accesses_to_every_register_are_survived() {
+    let events = events();
+    for board in BOARDS {
+        let mut seed = 0x1234_5678_9abc_def0u64;
+        let mut random = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        for _ in 0..40 {
+            let mut w = wiring(&events);
+            w.virtio = vec![(crate::devices::virtio::rng::Rng::new().expect("random"), None)];
+            let parts = assemble(board, w).expect("assembled");
+            for _ in 0..5000 {
+                let row = &board.rows[random() as usize % board.rows.len()];
+                // Low offsets are where registers are; the rest is looked at as well.
+                let reach = if random() % 4 == 0 { row.size } else { row.size.min(0x200) };
+                let at = row.base + random() % (reach + 4);
+                let size = 1 << (random() % 4);
+                let value = if random() % 2 == 0 { random() } else { random() % 16 };
+                if random() % 2 == 0 {
+                    let _ = parts.bus.write(at, size, value);
+                } else {
+                    let _ = parts.bus.read(at, size);
+                }
+            }
+            // A saved state comes back, whatever the registers hold; a damaged one is an error, not a panic.
+            for (name, device) in &parts.devices {
+                let mut bytes = Vec::new();
+                device.save(&mut bytes);
+                let whole = device.restore(&mut crate::snapshot::Reader::new(&bytes));
+                assert_eq!(whole, Ok(()), "{name}");
+                let mut again = Vec::new();
+                device.save(&mut again);
+                assert_eq!(bytes, again, "{name}");
+                if let Some(byte) = bytes.get_mut(4) {
+                    *byte ^= 0xff;
+                }
+                let cut = bytes.len() - (random() as usize % (bytes.len() + 1));
+                let _ = device.restore(&mut crate::snapshot::Reader::new(&bytes[..cut]));
+                device.reset();
+            }
+        }
+    }
+}

@@ -10,8 +10,8 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::devices::Makings;
+use super::logging;
 use super::options::Options;
-use super::{boards, logging};
 use crate::boards::{Board, Wiring, assemble, boot_riscv, by_name, fdt::Chosen};
 use crate::chardev::{self, Controls, Mux, Port, Spec, Stream, Terminal};
 use crate::clock::Clock;
@@ -26,9 +26,8 @@ use crate::monitor::Monitor;
 /// A sentence: what was asked for cannot be had.
 pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> {
     logging::start(&options.log_items, options.log_file.as_deref())?;
-    let name = options.machine.as_deref().ok_or_else(|| {
-        format!("no board given; use -M, as in -M virt\n{}", boards(guest).trim_end())
-    })?;
+    let name = options.machine.as_deref();
+    let name = name.ok_or("no board given; use -M, as in -M virt ('-M help' lists them)")?;
     let board = by_name(guest, name)
         .ok_or_else(|| format!("no board '{name}' for {guest}; '-M help' lists them"))?;
     if options.cpus > board.cpus {

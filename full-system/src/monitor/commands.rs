@@ -16,7 +16,7 @@ const COMMANDS: &[Row] = &[
     Row("info registers",   "registers of every processor",          |m| m.registers()),
     Row("info mtree",       "what lies at which physical addresses", |m| m.memory_tree()),
     Row("info qtree",       "the devices",                           |m| m.device_list()),
-    Row("info status",      "whether the machine runs",              |m| status(m)),
+    Row("info status",      "whether the machine runs",              status),
     Row("info version",     "version of the emulator",               |_| concat!(env!("CARGO_PKG_VERSION"), "\n").into()),
 ];
 

@@ -78,8 +78,9 @@ impl Monitor {
                 self.say(PROMPT);
             }
             0x08 | 0x7f => {
-                if line.text.pop().is_some() {
-                    drop(line);
+                let erased = line.text.pop().is_some();
+                drop(line);
+                if erased {
                     self.say("\x08 \x08");
                 }
             }

@@ -233,7 +233,10 @@ impl Former {
                         blocks += 1;
                         self.work.push(to);
                     }
-                    self.mark(t, LEADER | if to <= pc { POLL } else { 0 });
+                    // A jump back polls by itself: often it is a cold path's way
+                    // back to code that does not loop.
+                    let poll = to <= pc && matches!(scan.flow, Flow::Cond);
+                    self.mark(t, LEADER | if poll { POLL } else { 0 });
                 }
                 if !more {
                     break;

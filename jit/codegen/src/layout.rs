@@ -11,8 +11,8 @@ pub struct Layout {
     pub pinned_int: Vec<Slot>,
     /// V128 or F64 slots kept in host vector registers, best first.
     pub pinned_vec: Vec<Slot>,
-    /// Offsets of `Flags` slots. Inside translated code one may hold the host's
-    /// flags instead of N, Z, C, V in bits 31 to 28: see [`Layout::RAW_FLAGS`].
+    /// Offsets of `Flags` slots. Inside translated code they have another order
+    /// than N, Z, C, V in bits 31 to 28: see [`Layout::RAW_NZCV`].
     pub flags: Vec<u16>,
     /// Bytes of guest state; scratch memory of translated code follows.
     pub size: usize,
@@ -110,12 +110,12 @@ impl Layout {
     /// return stack; their host addresses lead to the engine, because a guest
     /// may well jump there.
     pub const NOWHERE: u64 = 1;
-    /// Bit of a flags slot that says: bits 15, 14, 8 and 0 are N, Z, C, V, all
-    /// others mean nothing. That is what `lahf` and `seto al` leave in eax; the
-    /// exit and helper thunks put slots in order.
-    pub const RAW_FLAGS: i32 = 0x200;
-    /// N, Z, C, V among raw flags.
+    /// N, Z, C, V in flags slots while translated code runs, as `lahf` and `seto al`
+    /// leave them in eax. Bits 7 to 1 are 0, others mean nothing. The thunks
+    /// between translated code and others change the order.
     pub const RAW_NZCV: i32 = 0xc101;
+    /// The bit of C among them.
+    pub const RAW_C: u8 = 8;
     /// Entries of the lookup cache.
     pub const CACHE_ENTRIES: usize = 4096;
     /// Bytes behind the state that translated code uses: spill slots, then

@@ -340,9 +340,13 @@ impl Cpu {
     /// If the slot lies outside the state.
     pub fn get(&self, slot: Slot) -> u128 {
         let n = slot.ty.bytes() as usize;
-        let from = usize::from(slot.offset);
+        let bytes = &self.state()[usize::from(slot.offset)..][..n];
+        // The usual size, without a copy of unknown length.
+        if let Ok(b) = bytes.try_into() {
+            return u64::from_le_bytes(b).into();
+        }
         let mut b = [0; 16];
-        b[..n].copy_from_slice(&self.state()[from..from + n]);
+        b[..n].copy_from_slice(bytes);
         u128::from_le_bytes(b)
     }
     /// Sets a slot to the low bytes of `v`.
@@ -355,6 +359,9 @@ impl Cpu {
         // SAFETY: in bounds (checked); guest code is not running (`&mut self`).
         unsafe {
             let p = self.mem.base.add(usize::from(slot.offset));
+            if n == 8 {
+                return p.cast::<[u8; 8]>().write((v as u64).to_le_bytes());
+            }
             core::ptr::copy_nonoverlapping(v.to_le_bytes().as_ptr(), p, n);
         }
     }

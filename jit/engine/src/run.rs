@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "calls translated code")]
 
 use core::cell::RefCell;
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::Ordering;
 use std::io::Write;
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use remu_codegen::{Layout, SoftMmu};
 use remu_ir::ExitKind;
 use remu_isa::Key;
 
-use crate::cpu::CURRENT;
+use crate::cpu::{CURRENT, CpuMemory};
 use crate::space::Space;
 use crate::{Access, Core, Cpu, Engine, Mmu, Refused, Served};
 
@@ -50,7 +50,9 @@ impl Engine {
     /// Runs the processor from its pc until something happens that is not the
     /// engine's business. The pc and more are in the header then.
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
-        self.run_in(cpu, |_, cpu| Some(Space::user(cpu.key)))
+        self.take_key(cpu);
+        let space = Space::user(cpu.key);
+        self.run_in(&cpu.mem, || Some(space))
     }
     /// The same in a machine, whose memory `mmu` knows. It is asked about accesses on this thread
     /// until this returns, with [`ExitKind::Fault`] if it refused one.
@@ -60,10 +62,8 @@ impl Engine {
         let mem = cpu.mem.clone();
         let mut from_code = FromCode(&mmu);
         self.with_mmu(&mem, &mut from_code, || {
-            self.run_in(cpu, |engine, cpu| {
-                let mut mmu = mmu.borrow_mut();
-                engine.space(cpu, &mut **mmu)
-            })
+            self.take_key(cpu);
+            self.run_in(&mem, || self.space(cpu, &mut **mmu.borrow_mut()))
         })
     }
     /// Where the code at a machine's pc is; `None` if it cannot be fetched.
@@ -84,17 +84,15 @@ impl Engine {
         }
         Some(space)
     }
-    fn run_in(
-        &self,
-        cpu: &mut Cpu,
-        space: impl Fn(&Engine, &mut Cpu) -> Option<Space>,
-    ) -> ExitKind {
-        let mem = cpu.mem.clone();
+    /// Makes the lift key that of the processor's state.
+    fn take_key(&self, cpu: &mut Cpu) {
         let key = self.isa().key(cpu.state());
         if cpu.key != key || !cpu.has_cache(key) {
             cpu.change_key(key);
         }
-        CURRENT.set(&raw const *mem);
+    }
+    fn run_in(&self, mem: &CpuMemory, mut space: impl FnMut() -> Option<Space>) -> ExitKind {
+        CURRENT.set(core::ptr::from_ref(mem));
         let request = &mem.header().exit_request;
         let kind = loop {
             if request.load(Ordering::Relaxed) != 0 {
@@ -103,17 +101,17 @@ impl Engine {
                     break ExitKind::Poll;
                 }
             }
-            let pc = cpu.pc();
+            let pc = mem.word(Layout::PC).load(Ordering::Relaxed);
             let generation = self.generation.load(Ordering::SeqCst);
-            let Some(space) = space(self, cpu) else { break ExitKind::Fault };
+            let Some(space) = space() else { break ExitKind::Fault };
             let host = self.host_code(pc, space);
-            match self.enter(cpu, pc, host, generation) {
+            match self.enter(mem, pc, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.
                     if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
-                        && let Some(pc) = self.resolve_link(&mem)
+                        && let Some(pc) = self.resolve_link(mem)
                     {
-                        cpu.set_pc(pc);
+                        mem.word(Layout::PC).store(pc, Ordering::Relaxed);
                     }
                 }
                 ExitKind::Poll => {}
@@ -125,13 +123,13 @@ impl Engine {
     }
 
     /// One stay in translated code.
-    fn enter(&self, cpu: &mut Cpu, pc: u64, host: u64, generation: u64) -> ExitKind {
-        let mem = &cpu.mem;
+    fn enter(&self, mem: &CpuMemory, pc: u64, host: u64, generation: u64) -> ExitKind {
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
-        mem.word(Layout::IN_CODE).store(1, Ordering::SeqCst);
         mem.remember(self.layout(), pc, host);
-        fence(Ordering::SeqCst);
+        // A barrier, too, and cheaper than a fence of its own: on this host nothing
+        // behind it goes before the stores above.
+        mem.word(Layout::IN_CODE).swap(1, Ordering::SeqCst);
         // A flush between lookup and here has taken the code away, and one that
         // starts later waits for the flag. The same for code that was forgotten:
         // whoever does that empties the cache after the count, so that either it
@@ -148,7 +146,9 @@ impl Engine {
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);
         let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3d; // not bit 1: guests see flushed inputs there, not denormal ones
-        mem.word(Layout::FPSTAT).fetch_or(sticky, Ordering::Relaxed);
+        // Only this thread writes the word: no atomic step is needed.
+        let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
+        mem.word(Layout::FPSTAT).store(fp | sticky, Ordering::Relaxed);
         ExitKind::from_u8(kind as u8)
     }
 }

@@ -8,7 +8,7 @@ use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
 use remu_codegen::{Compiled, Layout, SoftMmu};
-use remu_ir::passes::{Liveness, analyse};
+use remu_ir::passes::{KeepsFlags, Liveness, analyse};
 use remu_ir::{Builder, Region, Type};
 use remu_isa::{Fetch, Former, Isa, Key, Limits, Shape};
 
@@ -385,7 +385,9 @@ impl Engine {
         s.region.mmu = self.isa.tlb(key);
         s.stats.end(Phase::Form);
         s.stats.note_insns(&s.region);
-        analyse(&s.region, &mut s.live);
+        // The way to a machine's memory changes the host's flags.
+        let keeps = self.layout.softmmu.is_none().then_some(Compiler::keeps_flags as KeepsFlags);
+        analyse(&s.region, keeps, &mut s.live);
         s.stats.end(Phase::Analyse);
         let mut compiled = core::mem::take(&mut s.compiled);
         s.code.prepare(USUAL);

@@ -351,6 +351,84 @@ fn memory_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
     }
 }
 
+/// An op of the kind that additions over many words are made of: arithmetic
+/// with its flags, what leaves the host's flags alone, and what does not.
+fn chain_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>, flags: &mut Val) {
+    let t = if rng.below(4) == 0 { Type::I32 } else { Type::I64 };
+    let (x, y) = (value(b, rng, pool, t), value(b, rng, pool, t));
+    let y = if rng.below(6) == 0 && t == Type::I64 { b.c64(rng.below(5) as u64) } else { y };
+    let carry = |rng: &mut Rng, f: Val| {
+        b.fl_cond(f, if rng.below(4) == 0 { FlagCond::Cc } else { FlagCond::Cs })
+    };
+    let v = match rng.below(24) {
+        0..=2 => {
+            let v = b.add(x, y);
+            *flags = b.fl_add(x, y);
+            v
+        }
+        3 | 4 => {
+            let v = b.sub(x, y);
+            *flags = b.fl_sub(x, y);
+            v
+        }
+        5..=8 => {
+            let c = carry(rng, *flags);
+            let v = b.adc(x, y, c);
+            *flags = b.fl_adc(x, y, c);
+            v
+        }
+        9 | 10 => {
+            let c = carry(rng, *flags);
+            let v = b.sbc(x, y, c);
+            *flags = b.fl_sbc(x, y, c);
+            v
+        }
+        11 => {
+            let v = if rng.below(2) == 0 { b.and(x, y) } else { b.andc(x, y) };
+            *flags = b.fl_logic(v);
+            v
+        }
+        12 => {
+            *flags = b.get(slots::n(rng.below(2)));
+            return;
+        }
+        13 => {
+            let c = carry(rng, *flags);
+            if rng.below(2) == 0 { b.adc(x, y, c) } else { b.sbc(x, y, c) }
+        }
+        14 => b.mul(x, y),
+        15 => b.mulhu(x, y),
+        16 => b.add(x, y),
+        17 => b.sub(x, y),
+        18 => {
+            let n = b.iconst(rng.below(63) as u64, t);
+            let n = if rng.below(2) == 0 { n } else { y };
+            [b.shl(x, n), b.shr(x, n), b.sar(x, n)][rng.below(3)]
+        }
+        19 => {
+            let c = b.fl_cond(*flags, rng.pick(FlagCond::ALL));
+            b.movcond(c, x, y)
+        }
+        20 => {
+            let c = b.fl_cond(*flags, rng.pick(FlagCond::ALL));
+            b.boolint(c, t)
+        }
+        21 => {
+            b.set(slots::n(rng.below(2)), *flags);
+            return;
+        }
+        22 => b.not(x),
+        _ => return memory_op(b, rng, pool),
+    };
+    pool.push(v);
+    if rng.below(2) == 0 {
+        b.set(slots::n(rng.below(2)), *flags);
+    }
+    if v.ty == Type::I64 && rng.below(2) == 0 {
+        b.set(slots::x(rng.below(15)), v);
+    }
+}
+
 struct ToyIsa;
 
 impl Isa for ToyIsa {
@@ -378,8 +456,18 @@ impl Isa for ToyIsa {
             rng.next();
         }
         let mut pool = Vec::new();
-        for _ in 0..10 {
-            random_op(l, &mut rng, &mut pool);
+        let mut last = None;
+        if word % 7 < 3 {
+            let mut flags = l.get(slots::n(0));
+            for _ in 0..14 {
+                chain_op(l, &mut rng, &mut pool, &mut flags);
+            }
+            pool.push(flags);
+            last = Some(flags);
+        } else {
+            for _ in 0..10 {
+                random_op(l, &mut rng, &mut pool);
+            }
         }
         // Everything computed is written somewhere.
         for v in pool.clone() {
@@ -409,7 +497,14 @@ impl Isa for ToyIsa {
             }
         }
         if word.is_multiple_of(5) {
-            let c = value(l, &mut rng, &mut pool, Type::Bool);
+            let c = match last {
+                // As compilers do: set the flags, branch on them.
+                Some(f) => {
+                    l.set(slots::n(rng.below(2)), f);
+                    l.fl_cond(f, rng.pick(FlagCond::ALL))
+                }
+                None => value(l, &mut rng, &mut pool, Type::Bool),
+            };
             l.brcond(c, l.pc() + 12);
         }
     }

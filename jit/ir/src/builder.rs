@@ -411,7 +411,38 @@ impl Builder {
         if x == y || self.as_const(y) == Some(0) {
             return x;
         }
+        if let Some(v) = self.rotation(x, y) {
+            return v;
+        }
         self.make(Op::or, &[x, y])
+    }
+    /// x | y or x ^ y if that is a rotation by a constant, written as two shifts
+    /// of 64 bits, or of 32 bits each sign-extended.
+    fn rotation(&self, x: Val, y: Val) -> Option<Val> {
+        let (mut i, mut j) = (self.inst(x), self.inst(y));
+        let narrow = i.op == Op::sext && j.op == Op::sext;
+        if narrow {
+            let arg = |i: Inst| self.inst(Val { id: i.args[0], ty: Type::I32 });
+            (i, j) = (arg(i), arg(j));
+        }
+        if (i.op, j.op) == (Op::shl, Op::shr) {
+            core::mem::swap(&mut i, &mut j);
+        }
+        if (i.op, j.op) != (Op::shr, Op::shl) {
+            return None;
+        }
+        let ty = i.ty;
+        let amount = |i: Inst| self.as_const(Val { id: i.args[1], ty });
+        let (right, left) = (amount(i)?, amount(j)?);
+        let plain = |i: Inst| {
+            let v = self.inst(Val { id: i.args[0], ty });
+            if v.op == Op::trunc { (v.args[0], true) } else { (i.args[0], false) }
+        };
+        if plain(i) != plain(j) || right + left != u64::from(ty.bytes()) * 8 {
+            return None;
+        }
+        let v = self.rotr(Val { id: i.args[0], ty }, Val { id: i.args[1], ty });
+        Some(if narrow { self.sext(v) } else { v })
     }
 
     /// x ^ y.
@@ -423,8 +454,20 @@ impl Builder {
         match self.as_const(y) {
             Some(0) => x,
             Some(c) if c == mask(x.ty) => self.not(x),
-            _ => self.make(Op::xor, &[x, y]),
+            Some(_) => self.make(Op::xor, &[x, y]),
+            None => self.xor_values(x, y),
         }
+    }
+    fn xor_values(&self, x: Val, y: Val) -> Val {
+        if let Some(v) = self.rotation(x, y) {
+            return v;
+        }
+        let (i, j) = (self.inst(x), self.inst(y));
+        if i.op == Op::sext && j.op == Op::sext {
+            let arg = |i: Inst| Val { id: i.args[0], ty: Type::I32 };
+            return self.sext(self.make(Op::xor, &[arg(i), arg(j)]));
+        }
+        self.make(Op::xor, &[x, y])
     }
 
     fn shift(&self, op: Op, x: Val, n: Val) -> Val {
@@ -584,6 +627,11 @@ impl Builder {
     pub fn store_indexed(&self, base: Val, index: Val, v: Val, a: Addr) {
         let (base, index, a) = self.fold_addr(base, index, a);
         self.make_with(Op::store, &[base, index, v], a);
+    }
+    /// Hint that `base + (index << a.scale) + a.disp` will be read.
+    pub fn prefetch(&self, base: Val, index: Val, a: Addr) {
+        let (base, index, a) = self.fold_addr(base, index, a);
+        self.make_with(Op::prefetch, &[base, index], a);
     }
     /// Folds an address that was computed for this access alone: a sum with a
     /// constant that no slot holds.

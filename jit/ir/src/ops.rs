@@ -273,6 +273,7 @@ ir_ops! {
     hand store    (base: I64, index: Index, v: Any) {m: Mem} -> Void, MAY_FAULT | WRITES_MEM, "store the low bytes of v";
     hand rmw      (base: I64, v: Int) {r: Rmw} -> SameY, MAY_FAULT | READS_MEM | WRITES_MEM, "atomic read-modify-write, sequentially consistent; old value extended as the access says";
     hand cas      (base: I64, expect: Any, new: SameY) {m: Mem} -> SameY, MAY_FAULT | READS_MEM | WRITES_MEM, "atomic compare and swap of the low bytes; old value, zero-extended";
+    hand prefetch (base: I64, index: Index) {m: Mem} -> Void, SIDE, "hint: base + (index << scale) + disp will be read; never faults, and may be ignored";
     hand fence    () {m: Mem} -> Void, SIDE, "fence of the given order; only seqcst needs code on a TSO host";
 
     // ---- scalar floating point

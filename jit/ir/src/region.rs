@@ -114,8 +114,8 @@ pub struct Block {
     pub start: u16,
     /// One past the last instruction.
     pub end: u16,
-    /// Poll for an exit request on entry: set for the region's entry, targets
-    /// of backward branches and of calls.
+    /// Poll for an exit request on entry: set for the region's entry and targets
+    /// of conditional backward branches. A `goto` back polls itself.
     pub poll: bool,
 }
 

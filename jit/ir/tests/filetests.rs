@@ -79,7 +79,7 @@ fn liveness() {
                 out.pop();
             }
             let Some(case) = case else { return };
-            analyse(&case.region, &mut live);
+            analyse(&case.region, None, &mut live);
             for b in &case.region.blocks {
                 out.push(format!("; {:#x}:", b.pc));
                 for id in (b.start..b.end).filter(|&id| live.is_live(id)) {

@@ -50,7 +50,7 @@ fn execute(r: &Region, seed: u64) -> (Vec<u8>, Vec<u8>, remu_ir::interp::Outcome
 /// The region with only its live instructions.
 fn without_dead(r: &Region) -> Region {
     let mut live = Liveness::default();
-    analyse(r, &mut live);
+    analyse(r, None, &mut live);
     let mut out = Region { insts: Vec::new(), ..r.clone() };
     let mut moved = vec![Val::NONE_ID; r.insts.len()];
     for (b, to) in r.blocks.iter().zip(&mut out.blocks) {

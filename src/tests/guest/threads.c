@@ -7,6 +7,7 @@ robust: owner died 1
 sequence 300
 barrier 1
 storm ok
+bad lists of futexes 3
 fork from a thread: 5
 main gone first
 */
@@ -18,6 +19,7 @@ main gone first
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +42,8 @@ static void *forever(void *a) { for (;;) pause(); }
 static pthread_mutex_t robust;
 static void *die_holding(void *a) { pthread_mutex_lock(&robust); return 0; }
 static void *nothing(void *a) { return a; }
+/* Nothing can be read there when the thread ends. */
+static void *bad_list(void *a) { syscall(SYS_set_robust_list, a, 24); return 0; }
 static pthread_barrier_t barrier;
 static void *meet(void *a) { for (int i = 0; i < 200; i++) pthread_barrier_wait(&barrier); return 0; }
 static atomic_int stop;
@@ -113,6 +117,10 @@ int main(void)
     for (int i = 0; i < 4; i++)
         pthread_join(t[i], 0);
     printf("storm %s\n", hits > 4 ? "ok" : "lost");
+    void *lists[] = { (void *)8, (void *)-4096l, (void *)0x7ffffffff000 };
+    for (n = 0; n < 3 && pthread_create(&t[0], 0, bad_list, lists[n]) == 0; n++)
+        pthread_join(t[0], 0);
+    printf("bad lists of futexes %d\n", n);
     pthread_create(&t[0], 0, forker, 0);
     pthread_join(t[0], &res);
     printf("fork from a thread: %ld\n", (long)res);

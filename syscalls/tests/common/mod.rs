@@ -94,6 +94,12 @@ impl Process for Mock {
     fn madvise(&mut self, _: u64, _: u64, _: u64) -> SysResult<u64> {
         Ok(0)
     }
+    fn mseal(&mut self, _: u64, _: u64, _: u64) -> SysResult<u64> {
+        Ok(0)
+    }
+    fn remap_file_pages(&mut self, _: u64, _: u64, _: u64, _: u64, _: u64) -> SysResult<u64> {
+        Ok(0)
+    }
     fn shmat(&mut self, _: i32, addr: u64, _: u64) -> SysResult<u64> {
         Ok(addr)
     }
@@ -161,8 +167,8 @@ impl Process for Mock {
     fn exe_path(&self) -> &CStr {
         c"/bin/true"
     }
-    fn is_private_fd(&self, fd: i32) -> bool {
-        self.private_fd == Some(fd)
+    fn private_fds(&self) -> [Option<i32>; 3] {
+        [self.private_fd, None, None]
     }
     fn uname_release(&self) -> Option<&CStr> {
         self.release.as_deref()

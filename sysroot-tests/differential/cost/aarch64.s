@@ -43,7 +43,9 @@ vector_compare:     cmeq v0.16b, v1.16b, v2.16b
 aes_round:          aese v0.16b, v1.16b
                     aesmc v0.16b, v0.16b
 polynomial:         pmull v0.1q, v1.1d, v2.1d
+polynomial_high:    pmull2 v0.1q, v1.2d, v25.2d
 load_structure:     ld1 {v0.16b, v1.16b}, [x0], 32
+prefetch:           prfm pldl1keep, [x0, 64]
 unpinned_vectors:   eor v24.16b, v25.16b, v26.16b
 atomic_add:         ldadd x0, x1, [x2]
 exclusive_loop:     ldaxr w3, [x0]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::arch::Arch;
 use crate::programs::{self, RunnerKind};
-use crate::{cache, cmd, direct, fuzz, oracle, setup, sysroot, tree};
+use crate::{cache, cmd, direct, fuzz, hostile, oracle, setup, sysroot, tree};
 
 /// A stage: its name, what must exist in the repository for it to apply, and what it does.
 struct Stage {
@@ -29,6 +29,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "programs",     needs: "src/bin",                        run: programs },
     Stage { name: "binfmt",       needs: "src/bin",                        run: binfmt },
     Stage { name: "bad input",    needs: "src/bin",                        run: bad_input },
+    Stage { name: "hostile",      needs: "src/bin",                        run: hostile },
 ];
 
 /// Runs the stages; a failed one does not keep the later ones from running.
@@ -132,6 +133,10 @@ fn binfmt() -> Result<()> {
     options.binfmt = true;
     options.tag = Some("binfmt".to_string());
     programs::run(&options)
+}
+
+fn hostile() -> Result<()> {
+    every_guest(|guest| hostile::run(guest, 20, 1, None))
 }
 
 fn bad_input() -> Result<()> {

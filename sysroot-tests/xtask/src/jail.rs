@@ -162,8 +162,22 @@ fn wait_or_kill(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>
     }
 }
 
-/// First stage: new namespaces. A user namespace too, so that its binfmt_misc registrations are its own.
+/// First stage: new namespaces.
 pub(crate) fn outer(spec_file: &Path) -> Result<()> {
+    enter(
+        CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWCGROUP,
+    )?;
+    let status =
+        Command::new(std::env::current_exe()?).arg("jail-inner").arg(spec_file).status()?;
+    std::process::exit(status.code().unwrap_or(1));
+}
+
+/// Enters a user namespace, so that binfmt_misc registrations are its own, and new namespaces of mounts,
+/// of processes (which begins with the next child) and `others`.
+pub(crate) fn enter(others: CloneFlags) -> Result<()> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     let uid = nix::unistd::geteuid();
     let gid = nix::unistd::getegid();
@@ -182,15 +196,8 @@ pub(crate) fn outer(spec_file: &Path) -> Result<()> {
             fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
         }
     }
-    let rest = CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
-    unshare(rest).context("cannot make namespaces")?;
-    let status =
-        Command::new(std::env::current_exe()?).arg("jail-inner").arg(spec_file).status()?;
-    std::process::exit(status.code().unwrap_or(1));
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | others)
+        .context("cannot make namespaces")
 }
 
 /// A process that stays outside and, when its input closes, maps every identity of this process to itself.
@@ -220,7 +227,11 @@ pub(crate) fn inner(spec_file: &Path) -> Result<()> {
         fs::copy(source, root.join("work").join(name))?;
         fs::set_permissions(root.join("work").join(name), fs::Permissions::from_mode(0o755))?;
     }
-    nix::unistd::chroot(&root).context("cannot change root")?;
+    // The kernel gives no user namespace to who sits in a mere chroot.
+    std::env::set_current_dir(&root)?;
+    nix::unistd::pivot_root(".", ".").context("cannot change root")?;
+    nix::mount::umount2(".", nix::mount::MntFlags::MNT_DETACH)
+        .context("cannot leave the old root")?;
     std::env::set_current_dir("/work")?;
     nix::unistd::sethostname("guest")?;
     for (name, text) in &spec.files {
@@ -320,10 +331,7 @@ fn mount_root(spec: &Spec) -> Result<PathBuf> {
         let target = root.join(inside(&runner.binary).trim_start_matches('/'));
         install(source, &target)?;
         if let Some(how) = &runner.register {
-            // Registrations live as long as this mount.
-            let dir = root.join("proc/sys/fs/binfmt_misc");
-            mount(Some("binfmt_misc"), &dir, Some("binfmt_misc"), MsFlags::empty(), NONE)
-                .context("cannot mount binfmt_misc in a user namespace (needs Linux 6.7)")?;
+            let dir = mount_binfmt(&root)?;
             match (how, binfmt) {
                 (Register::Machine(machine), _) => register(&dir, &target, *machine)?,
                 (Register::Binfmt(_), Some(program)) => register_remu(program, &dir, &target)?,
@@ -362,14 +370,38 @@ fn mount_dev(dev: &Path) -> Result<()> {
         .context("cannot mount devpts")
 }
 
+/// Mounts this namespace's own binfmt_misc below `root`, where registrations live as long as the mount does.
+fn mount_binfmt(root: &Path) -> Result<PathBuf> {
+    let dir = root.join("proc/sys/fs/binfmt_misc");
+    mount(Some("binfmt_misc"), &dir, Some("binfmt_misc"), MsFlags::empty(), None::<&str>)
+        .context("cannot mount binfmt_misc in a user namespace (needs Linux 6.7)")?;
+    Ok(dir)
+}
+
+/// Registers a runner where it lies on this machine, in this namespace's own binfmt_misc.
+pub(crate) fn register_in_place(runner: &Runner) -> Result<()> {
+    let dir = mount_binfmt(Path::new("/"))?;
+    match &runner.register {
+        None => Ok(()),
+        Some(Register::Machine(machine)) => register(&dir, &runner.binary, *machine),
+        Some(Register::Binfmt(program)) => {
+            let name = runner.binary.file_name().unwrap_or_default().to_string_lossy();
+            let guest = name.strip_prefix("remu-user-").context("not a runner's name")?;
+            cmd::run(Command::new(program).arg("--directory").arg(dir).args(["register", guest]))
+        }
+    }
+}
+
 /// Registers the runner for 64-bit little-endian ELF files of one machine, in this namespace's own binfmt_misc.
+///
+/// With the flags that distributions use, which are also those of `remu-binfmt`.
 fn register(dir: &Path, runner: &Path, machine: u16) -> Result<()> {
     // Identification, type (ET_EXEC or ET_DYN by the mask) and machine of the ELF header.
     let [low, high] = machine.to_le_bytes();
     let magic =
         format!(r"\x7fELF\x02\x01\x01\x00{}\x02\x00\x{low:02x}\x{high:02x}", r"\x00".repeat(8));
     let mask = format!(r"\xff\xff\xff\xff\xff\xff\xff\x00{}\xfe\xff\xff\xff", r"\xff".repeat(8));
-    let row = format!(":guest:M::{magic}:{mask}:{}:FP", runner.display());
+    let row = format!(":guest:M::{magic}:{mask}:{}:FPOC", runner.display());
     fs::write(dir.join("register"), row).context("binfmt_misc refuses the registration")
 }
 

@@ -9,10 +9,13 @@ mod ci;
 mod cmd;
 mod direct;
 mod fuzz;
+mod hostile;
+mod install;
 mod jail;
 mod oracle;
 mod programs;
 mod setup;
+mod support;
 mod sysroot;
 mod tree;
 
@@ -76,6 +79,8 @@ enum Command {
     },
     /// Run real programs and compare output and exit status.
     Programs(programs::Options),
+    /// Install Debian for the guest with all its scripts, the kernel starting the runner; takes minutes.
+    Install(install::Options),
     /// Run broken programs, which must end in a clear message.
     BadInput {
         /// Guest architecture.
@@ -86,6 +91,26 @@ enum Command {
         /// Names the random files.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// The folder that holds `remu-user-<arch>`; default: the release build of this checkout.
+        #[arg(long)]
+        bin: Option<PathBuf>,
+    },
+    /// Make random system calls with hostile arguments, which must not break the runner.
+    Hostile {
+        /// Guest architecture.
+        arch: Arch,
+        /// How long.
+        #[arg(long, default_value_t = 600)]
+        seconds: u64,
+        /// Names the calls.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The folder that holds `remu-user-<arch>`; default: the release build of this checkout.
+        #[arg(long)]
+        bin: Option<PathBuf>,
+    },
+    /// Write the table of system calls beside qemu-user's, syscalls/SUPPORT.md.
+    Support {
         /// The folder that holds `remu-user-<arch>`; default: the release build of this checkout.
         #[arg(long)]
         bin: Option<PathBuf>,
@@ -105,6 +130,9 @@ enum Command {
     /// First stage of running a program in a sysroot.
     #[command(hide = true)]
     JailOuter { spec: PathBuf },
+    /// Second stage of `install`.
+    #[command(hide = true)]
+    InstallInner { plan: PathBuf },
     /// Second stage of running a program in a sysroot.
     #[command(hide = true)]
     JailInner { spec: PathBuf },
@@ -129,6 +157,10 @@ fn run() -> Result<()> {
         Command::Oracle => oracle::print(),
         Command::Programs(options) => programs::run(&options),
         Command::BadInput { arch, rounds, seed, bin } => fuzz::bad_input(arch, rounds, seed, bin),
+        Command::Install(options) => install::run(&options),
+        Command::InstallInner { plan } => install::inner(&plan),
+        Command::Hostile { arch, seconds, seed, bin } => hostile::run(arch, seconds, seed, bin),
+        Command::Support { bin } => support::run(bin),
         Command::Bench(options) => bench::run(&options),
         Command::Boot(options) => boot::run(&options),
         Command::Run { arch, program } => direct::run(arch, &program),

@@ -17,6 +17,7 @@ struct Tool {
 const TOOLS: &[Tool] = &[
     Tool { program: "gcc",                        package: "gcc" },
     Tool { program: "objdump",                    package: "binutils" },
+    Tool { program: "gdb-multiarch",              package: "gdb-multiarch" },
     Tool { program: "mmdebstrap",                 package: "mmdebstrap" },
     Tool { program: "ip",                         package: "iproute2" },
     Tool { program: "dpkg-deb",                   package: "dpkg" },

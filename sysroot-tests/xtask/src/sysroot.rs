@@ -167,7 +167,7 @@ pub(crate) fn unpack(arch: Arch, suite: &str, packages: &[String], root: &Path) 
 }
 
 /// `Name=value` in the syntax of an apt configuration file.
-fn apt_line(rule: &str) -> String {
+pub(crate) fn apt_line(rule: &str) -> String {
     let (name, value) = rule.split_once('=').unwrap_or((rule, ""));
     format!("{name} \"{value}\"")
 }

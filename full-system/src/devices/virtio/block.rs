@@ -96,7 +96,7 @@ impl Block {
         };
         let offset = p.sector.checked_mul(SECTOR).ok_or(bad)?;
         let end = offset.checked_add(total(list) as u64).ok_or(bad)?;
-        let whole = total(list) as u64 % SECTOR == 0;
+        let whole = (total(list) as u64).is_multiple_of(SECTOR);
         if end > self.image.size() || !whole || (write && self.image.read_only()) {
             return Err(bad);
         }

@@ -25,7 +25,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    fn new<'a>(chain: DescriptorChain<&'a Ram>) -> Chain {
+    fn new(chain: DescriptorChain<&Ram>) -> Chain {
         let mut lists = Chain { head: chain.head_index(), ..Chain::default() };
         for d in chain {
             let list = if d.is_write_only() { &mut lists.writable } else { &mut lists.readable };

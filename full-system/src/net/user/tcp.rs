@@ -277,7 +277,7 @@ impl Connection {
             self.failed = 2;
             return;
         }
-        let result = self.to_host(stack).and_then(|()| self.to_guest(stack));
+        let result = self.copy_out(stack).and_then(|()| self.copy_in(stack));
         if result.is_err() {
             // What the host's end says by a reset, the guest hears as one.
             stack.socket(self.end).abort();
@@ -285,7 +285,7 @@ impl Connection {
         }
     }
 
-    fn to_host(&mut self, stack: &mut Stack) -> io::Result<()> {
+    fn copy_out(&mut self, stack: &mut Stack) -> io::Result<()> {
         let end = stack.socket(self.end);
         while self.writable.is_set() && end.can_recv() {
             let mut result = Ok(0);
@@ -314,7 +314,7 @@ impl Connection {
         Ok(())
     }
 
-    fn to_guest(&mut self, stack: &mut Stack) -> io::Result<()> {
+    fn copy_in(&mut self, stack: &mut Stack) -> io::Result<()> {
         let end = stack.socket(self.end);
         while self.readable.is_set() && end.can_send() && !self.host_ended {
             let mut result = Ok(0);

@@ -26,19 +26,11 @@ pub fn sub_imm(l: &Lift, a: args::Ai) {
 }
 /// ADDS (immediate).
 pub fn adds_imm(l: &Lift, a: args::Ai) {
-    let (x, y) = (l.rsp(a.rn, a.sf), l.imm(immediate(a), a.sf));
-    l.set_flags(l.fl_add(x, y));
-    if a.rd != 31 {
-        l.set_r(a.rd, l.add(x, y));
-    }
+    super::dp_reg::adds(l, a.rd, l.rsp(a.rn, a.sf), l.imm(immediate(a), a.sf));
 }
 /// SUBS (immediate).
 pub fn subs_imm(l: &Lift, a: args::Ai) {
-    let (x, y) = (l.rsp(a.rn, a.sf), l.imm(immediate(a), a.sf));
-    l.set_flags(l.fl_sub(x, y));
-    if a.rd != 31 {
-        l.set_r(a.rd, l.sub(x, y));
-    }
+    super::dp_reg::subs(l, a.rd, l.rsp(a.rn, a.sf), l.imm(immediate(a), a.sf));
 }
 
 /// SMAX (immediate).

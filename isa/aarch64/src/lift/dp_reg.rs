@@ -58,17 +58,21 @@ pub fn bics_reg(l: &Lift, a: args::Shifted) {
 }
 
 /// ADDS of values.
-fn adds(l: &Lift, rd: u8, x: Val, y: Val) {
+pub(super) fn adds(l: &Lift, rd: u8, x: Val, y: Val) {
+    // The value first: its operation leaves the flags on the host.
+    let v = (rd != 31).then(|| l.add(x, y));
     l.set_flags(l.fl_add(x, y));
-    if rd != 31 {
-        l.set_r(rd, l.add(x, y));
+    if let Some(v) = v {
+        l.set_r(rd, v);
     }
 }
 /// SUBS of values.
-fn subs(l: &Lift, rd: u8, x: Val, y: Val) {
+pub(super) fn subs(l: &Lift, rd: u8, x: Val, y: Val) {
+    // The value first: its operation leaves the flags on the host.
+    let v = (rd != 31).then(|| l.sub(x, y));
     l.set_flags(l.fl_sub(x, y));
-    if rd != 31 {
-        l.set_r(rd, l.sub(x, y));
+    if let Some(v) = v {
+        l.set_r(rd, v);
     }
 }
 /// ADD (shifted register).
@@ -120,6 +124,9 @@ fn carry(l: &Lift) -> Val {
 }
 /// ADC.
 pub fn adc(l: &Lift, a: args::Rrr) {
+    if a.rn == 31 && a.rm == 31 {
+        return l.set_r(a.rd, l.boolint(carry(l), int(a.sf)));
+    }
     l.set_r(a.rd, l.adc(l.r(a.rn, a.sf), l.r(a.rm, a.sf), carry(l)));
 }
 /// ADCS.

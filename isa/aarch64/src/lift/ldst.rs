@@ -139,12 +139,25 @@ mode!(Imm post write_back: str_post ldr_post ldrsx_post ldrsw_post strv_post ldr
 mode!(Imm unscaled write_back: str_pre ldr_pre ldrsx_pre ldrsw_pre strv_pre ldrv_pre);
 mode!(Reg indexed no_write_back_reg: str_reg ldr_reg ldrsx_reg ldrsw_reg strv_reg ldrv_reg);
 
-/// PRFM (immediate): a hint.
-pub fn prfm(_: &Lift, _: args::Imm) {}
-/// PRFUM: a hint.
-pub fn prfum(_: &Lift, _: args::Imm) {}
-/// PRFM (register): a hint.
-pub fn prfm_reg(_: &Lift, _: args::Reg) {}
+/// Bits 4:3 of a prefetch operation say data for loads, instructions, data for
+/// stores: instructions are left to the host.
+fn prefetch(l: &Lift, p: Place, operation: u8) {
+    if matches!(operation >> 3, 0 | 2) {
+        l.prefetch(p.base, p.index, p.addr);
+    }
+}
+/// PRFM (immediate).
+pub fn prfm(l: &Lift, a: args::Imm) {
+    prefetch(l, scaled(l, a), a.rt);
+}
+/// PRFUM.
+pub fn prfum(l: &Lift, a: args::Imm) {
+    prefetch(l, unscaled(l, a), a.rt);
+}
+/// PRFM (register).
+pub fn prfm_reg(l: &Lift, a: args::Reg) {
+    prefetch(l, indexed(l, a), a.rt);
+}
 /// RPRFM: a hint.
 pub fn rprfm(_: &Lift, _: args::Rprfm) {}
 /// PRFM (literal): a hint.

@@ -370,6 +370,10 @@ fn element(imm: u8) -> (u8, u8) {
 /// DUP (element).
 pub fn dup_elem(l: &Lift, a: args::Copy) {
     let (size, index) = element(a.imm);
+    if size == 3 && a.q != 1 {
+        let v = l.v(a.rn);
+        return l.set_v(a.rd, if index == 0 { l.vlow(v) } else { l.vhigh(v) });
+    }
     set(l, a.q, size, a.rd, l.vduplane(l.v(a.rn), lane(size), index.into()));
 }
 /// DUP (general).

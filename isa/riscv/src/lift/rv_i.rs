@@ -227,8 +227,13 @@ pub fn fence_tso(l: &Lift<'_>, _: args::Empty) {
 }
 pub fn pause(_: &Lift<'_>, _: args::Empty) {}
 pub fn prefetch_i(_: &Lift<'_>, _: args::Prefetch) {}
-pub fn prefetch_r(_: &Lift<'_>, _: args::Prefetch) {}
-pub fn prefetch_w(_: &Lift<'_>, _: args::Prefetch) {}
+pub fn prefetch_r(l: &Lift<'_>, a: args::Prefetch) {
+    let at = Addr { disp: a.imm, ..Addr::at(MemOp::U8) };
+    l.prefetch(l.x(a.rs1), Val::NONE, at);
+}
+pub fn prefetch_w(l: &Lift<'_>, a: args::Prefetch) {
+    prefetch_r(l, a);
+}
 
 /// No range is given: all code may have changed.
 pub fn fence_i(l: &Lift<'_>, _: args::Empty) {

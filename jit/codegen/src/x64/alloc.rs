@@ -9,6 +9,8 @@ use crate::Layout;
 
 pub(super) const NOBODY: u16 = u16::MAX;
 pub(super) const NO_HOST: Host = u8::MAX;
+/// Not in a spill slot; the last one is never given out.
+pub(super) const NO_SPILL: u8 = u8::MAX;
 
 /// Where a value is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,12 +37,16 @@ pub(super) struct Value {
     pub(super) root: u16,
     /// State offset whose memory also holds the value, or NOBODY.
     pub(super) home: u16,
+    /// Spill slot that also holds the value, or NO_SPILL.
+    pub(super) spill: u8,
     /// Pinned register the value should be computed into.
     pub(super) target: Host,
     /// For an I32 in a register: bits 63:32 are known to be zero.
     pub(super) zero_high: bool,
     /// For a vector register: its bytes from this one on are known to be zero.
     pub(super) zero_from: u8,
+    /// Flags that were computed where they stand: the host's, or in memory.
+    pub(super) placed: bool,
 }
 
 impl Value {
@@ -50,9 +56,11 @@ impl Value {
         last: 0,
         root: 0,
         home: NOBODY,
+        spill: NO_SPILL,
         target: NO_HOST,
         zero_high: false,
         zero_from: 16,
+        placed: false,
     };
 }
 
@@ -141,15 +149,28 @@ impl Compiler<'_> {
             self.vals[usize::from(id)].loc = Loc::Home(v.home);
             return;
         }
+        if v.spill != NO_SPILL {
+            self.vals[usize::from(id)].loc = Loc::Spill(v.spill);
+            return;
+        }
         let free = self.free_scratch(h >= X);
         if let Some(to) = free {
             self.copy(to, h, self.inst(id).ty);
             self.place(id, to);
         } else {
-            let n = self.spill_slot();
-            self.store_spill(n, h);
-            self.vals[usize::from(id)].loc = Loc::Spill(n);
+            self.spill(id, h);
         }
+    }
+    /// Moves a value from a register to a spill slot.
+    fn spill(&mut self, id: u16, h: Host) {
+        let n = self.spill_slot();
+        self.store_spill(n, h);
+        self.spilled_to(id, n);
+    }
+    /// A value is in a spill slot now, which it keeps to the end.
+    pub(super) fn spilled_to(&mut self, id: u16, n: u8) {
+        let v = &mut self.vals[usize::from(id)];
+        (v.loc, v.spill) = (Loc::Spill(n), n);
     }
     fn is_pinned(h: Host) -> bool {
         PIN_INT.contains(&h) || PIN_VEC.contains(&h)
@@ -160,8 +181,8 @@ impl Compiler<'_> {
             self.owner[usize::from(h)] == NOBODY && (self.locked | self.kept_mask) >> h & 1 == 0
         })
     }
-    fn spill_slot(&mut self) -> u8 {
-        let n = (0..Layout::SPILLS).find(|&n| !self.spilled[n]).unwrap_or(Layout::SPILLS - 1);
+    pub(super) fn spill_slot(&mut self) -> u8 {
+        let n = (0..Layout::SPILLS - 1).find(|&n| !self.spilled[n]).unwrap_or(Layout::SPILLS - 2);
         self.spilled[n] = true;
         n as u8
     }
@@ -194,7 +215,7 @@ impl Compiler<'_> {
             .filter(|&h| (self.locked | self.kept_mask) >> h & 1 == 0)
             .max_by_key(|&h| {
                 let v = &self.vals[usize::from(self.owner[usize::from(h)])];
-                (v.home != NOBODY, v.last)
+                (v.home != NOBODY || v.spill != NO_SPILL, v.last)
             })
             .unwrap_or(list[0]);
         debug_assert!(self.locked >> victim & 1 == 0, "every scratch register is in use");
@@ -273,16 +294,17 @@ impl Compiler<'_> {
         self.load_into(root, h);
         // Constants are not kept: they cost as much to copy as to make.
         if v.loc != Loc::None {
-            self.vals[usize::from(root)].loc = Loc::Reg(h);
-            self.owner[usize::from(h)] = root;
-            if let Loc::Home(off) = v.loc {
-                self.vals[usize::from(root)].home = off;
-            }
-            if let Loc::Spill(n) = v.loc {
-                self.freed.push(n);
-            }
+            self.moved_to(root, h);
         }
         h & 15
+    }
+    /// A value that was in memory is in a register now.
+    pub(super) fn moved_to(&mut self, root: u16, h: Host) {
+        let v = &mut self.vals[usize::from(root)];
+        if let Loc::Home(off) = core::mem::replace(&mut v.loc, Loc::Reg(h)) {
+            v.home = off;
+        }
+        self.owner[usize::from(h)] = root;
     }
     /// Loads a value into a register without recording anything.
     pub(super) fn load_into(&mut self, id: u16, h: Host) {
@@ -307,7 +329,7 @@ impl Compiler<'_> {
                         };
                         self.a.vex(op, h - X, 0, m);
                     } else {
-                        self.a.op(if i.ty == Type::I64 { W::Q } else { W::D }, 0x8b, h, m, false);
+                        self.a.mov_rm(if i.ty == Type::I64 { W::Q } else { W::D }, h, m);
                     }
                 }
             }
@@ -352,12 +374,13 @@ impl Compiler<'_> {
                     v.loc = Loc::None;
                     self.owner[usize::from(h)] = NOBODY;
                 }
-                // The op may still read it: free when the op is over.
-                Loc::Spill(n) => {
-                    v.loc = Loc::None;
-                    self.freed.push(n);
-                }
+                Loc::Spill(_) => v.loc = Loc::None,
                 _ => {}
+            }
+            // The op may still read it: free when the op is over.
+            let n = core::mem::replace(&mut v.spill, NO_SPILL);
+            if n != NO_SPILL {
+                self.freed.push(n);
             }
             if self.is_deferred(root) {
                 self.release_deferred(root);
@@ -485,6 +508,7 @@ impl Compiler<'_> {
         let slot = Slot { offset: i.imm as u16, ty: i.ty };
         let id = i.args[0];
         if slot.ty == Type::Flags {
+            self.forget_edges(slot.offset);
             return self.set_flags(slot, id);
         }
         let root = self.root(id);
@@ -513,10 +537,7 @@ impl Compiler<'_> {
                         self.owner[usize::from(from)] = NOBODY;
                         self.place(root, h);
                     }
-                    Loc::Spill(n) if fits => {
-                        self.spilled[usize::from(n)] = false;
-                        self.place(root, h);
-                    }
+                    Loc::Spill(_) if fits => self.place(root, h),
                     _ => {}
                 }
             }
@@ -555,6 +576,8 @@ impl Compiler<'_> {
         self.owner = [NOBODY; 32];
         self.homes.fill(NOBODY);
         self.spilled.fill(false);
+        self.a.drop_flags();
+        self.at_edges = None;
         self.unlock_all();
     }
     /// Gives every value that outlives this op a place that survives a call
@@ -568,9 +591,11 @@ impl Compiler<'_> {
             self.owner[usize::from(h)] = NOBODY;
             let v = self.vals[usize::from(id)];
             if v.loc == Loc::Reg(h) && v.uses > 0 {
-                let n = self.spill_slot();
-                self.store_spill(n, h);
-                self.vals[usize::from(id)].loc = Loc::Spill(n);
+                if v.spill == NO_SPILL {
+                    self.spill(id, h);
+                } else {
+                    self.vals[usize::from(id)].loc = Loc::Spill(v.spill);
+                }
             }
         }
         for key in 0..self.homes.len() {
@@ -579,6 +604,11 @@ impl Compiler<'_> {
                 self.vals[usize::from(id)].home = NOBODY;
                 let v = self.vals[usize::from(id)];
                 if let (Loc::Home(_), true) = (v.loc, v.uses > 0) {
+                    if v.spill != NO_SPILL {
+                        self.vals[usize::from(id)].loc = Loc::Spill(v.spill);
+                        self.homes[key] = NOBODY;
+                        continue;
+                    }
                     let n = self.spill_slot();
                     if self.inst(id).ty.is_vec() {
                         self.load_into(id, X + XT);
@@ -587,7 +617,7 @@ impl Compiler<'_> {
                         self.load_into(id, RAX);
                         self.store_spill(n, RAX);
                     }
-                    self.vals[usize::from(id)].loc = Loc::Spill(n);
+                    self.spilled_to(id, n);
                 }
                 self.homes[key] = NOBODY;
             }

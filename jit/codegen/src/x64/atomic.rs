@@ -149,7 +149,7 @@ impl Compiler<'_> {
         self.sized(true, mem, 0x0fb1, new, m);
         if let Some(l) = back {
             self.a.bind(l);
-            // All scratch registers may be operands; the result is in none of them.
+            // The operands may have every scratch register, and are not needed any more.
             self.unlock_all();
         }
         let d = self.dest(id, None);
@@ -211,6 +211,6 @@ fn mem_aligned(i: &Inst) -> MemOp {
 impl super::enc::CodeBuf<'_> {
     /// `mov r32, r32`: clears bits 63:32.
     fn mov_self(&mut self, r: u8) {
-        self.op(W::D, 0x8b, r, Rm::R(r), false);
+        self.mov_rm(W::D, r, Rm::R(r));
     }
 }

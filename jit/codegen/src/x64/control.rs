@@ -3,7 +3,7 @@
 
 use remu_ir::{ExitKind, Inst, Op};
 
-use super::enc::{Alu, Label, RAX, RCX, RDX, RSI, RSP, Rm, W, at, cc};
+use super::enc::{Alu, Label, Mem, RAX, RCX, RDX, RSI, RSP, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use crate::{Layout, Link};
 
@@ -25,13 +25,18 @@ impl Compiler<'_> {
     }
     /// Label of the block at a guest address, if it is in the region.
     fn block_label(&self, pc: u64) -> Option<Label> {
-        let n = self.r.blocks.binary_search_by_key(&pc, |b| b.pc).ok()?;
-        Some(self.block_labels[n])
+        self.block_number(pc).map(|n| self.block_labels[n])
+    }
+    fn block_number(&self, pc: u64) -> Option<usize> {
+        self.r.blocks.binary_search_by_key(&pc, |b| b.pc).ok()
     }
     /// Jumps to a guest address inside or outside the region.
     fn goto(&mut self, pc: u64, from: u64) {
-        if self.block_label(pc).is_some() {
+        if let Some(n) = self.block_number(pc) {
             self.restore_kept();
+            if pc <= from && !self.r.blocks[n].poll {
+                self.poll(pc);
+            }
         }
         match self.block_label(pc) {
             Some(l) if Some(l) == self.next_block => {}
@@ -62,23 +67,31 @@ impl Compiler<'_> {
         self.cold.push(Cold::LinkStub { label: stub, site, target });
     }
 
+    fn brcond(&mut self, i: &Inst) {
+        let pc = self.pc_of(i.imm);
+        let to = self.block_number(pc);
+        let slot = self.edge_slot(i, to);
+        if let Some(n) = to {
+            self.restore_kept();
+            let to = self.block_labels[n];
+            let label = if slot.is_some() { self.a.label() } else { to };
+            self.branch(i.args[0], true, label);
+            if let Some(slot) = slot {
+                let flags = self.edge_flags(slot);
+                self.cold.push(Cold::Edge { label, flags, to });
+            }
+        } else {
+            let label = self.a.label();
+            self.branch(i.args[0], true, label);
+            let flags = slot.map(|s| self.edge_flags(s));
+            self.cold.push(Cold::Goto { label, pc, poll: pc <= self.current_pc, flags });
+        }
+    }
     /// Lowers an op that branches or ends the block.
     pub(super) fn control(&mut self, i: &Inst) {
         match i.op {
             Op::brcond => {
-                let pc = self.pc_of(i.imm);
-                let l = match self.block_label(pc) {
-                    Some(l) => {
-                        self.restore_kept();
-                        l
-                    }
-                    None => {
-                        let l = self.a.label();
-                        self.cold.push(Cold::Goto { label: l, pc, poll: pc <= self.current_pc });
-                        l
-                    }
-                };
-                self.branch(i.args[0], true, l);
+                self.brcond(i);
                 self.done_all(i);
             }
             Op::goto => self.goto(self.pc_of(i.imm), self.current_pc),
@@ -121,11 +134,11 @@ impl Compiler<'_> {
         );
         self.a.jcc_far(cc::NE, self.thunks.poll);
     }
-    /// Jumps to the guest address in rax.
+    /// Jumps to the guest address in rax; every scratch register is free.
     fn jump_by_lookup(&mut self) {
-        self.probe();
+        let entry = self.probe_at_end();
         self.a.jcc_far(cc::NE, self.thunks.lookup);
-        self.a.op(W::D, 0xff, 4, Rm::M(at(RCX, 8)), false);
+        self.a.op(W::D, 0xff, 4, Rm::M(Mem { disp: 8, ..entry }), false);
     }
     /// Whether a jump to a guest address may be patched to lead straight there: as long
     /// as this code is right, so is that one.
@@ -139,6 +152,21 @@ impl Compiler<'_> {
         self.a.alu_imm(Alu::And, W::D, Rm::R(RCX), (Layout::CACHE_ENTRIES as i32 - 1) << 4);
         self.a.alu(Alu::Add, W::Q, RCX, Rm::M(at(super::enc::RBP, Layout::disp(Layout::CACHE))));
         self.a.alu_mr(Alu::Cmp, W::Q, at(RCX, 0), RAX);
+    }
+    /// The same where every scratch register is free; the entry.
+    fn probe_at_end(&mut self) -> Mem {
+        let align = self.lay.insn_align;
+        if align == 0 {
+            self.probe();
+            return at(RCX, 0);
+        }
+        self.a.ld(W::Q, RDX, at(super::enc::RBP, Layout::disp(Layout::CACHE)));
+        self.a.mov(W::D, RCX, RAX);
+        let mask = (Layout::CACHE_ENTRIES as i32 - 1) << align;
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RCX), mask);
+        let entry = Mem { base: RDX, index: Some(RCX), scale: 4 - align, disp: 0 };
+        self.a.alu_mr(Alu::Cmp, W::Q, entry, RAX);
+        entry
     }
     /// A return: to the paired host call if the guest address is the one that
     /// call expects.
@@ -184,9 +212,10 @@ impl Compiler<'_> {
     }
     fn call_ptr(&mut self, i: &Inst) {
         let ret = self.pc_of(i32::from(i.args[3]));
+        // Often there already: the link register was set to it.
+        self.a.movi_pc(RAX, ret);
+        self.a.push(RAX);
         self.load_into(i.args[0], RAX);
-        self.a.movi_pc(RDX, ret);
-        self.a.push(RDX);
         self.call_by_lookup(ret);
     }
     /// Calls the guest address in rax.
@@ -230,8 +259,16 @@ impl Compiler<'_> {
                     self.a.bind(label);
                     self.exit(kind, pc);
                 }
-                Cold::Goto { label, pc, poll } => {
+                Cold::Edge { label, flags, to } => {
                     self.a.bind(label);
+                    self.write_edge(flags);
+                    self.a.jmp(to);
+                }
+                Cold::Goto { label, pc, poll, flags } => {
+                    self.a.bind(label);
+                    if let Some(f) = flags {
+                        self.write_edge(f);
+                    }
                     if poll {
                         self.poll(pc);
                     }

@@ -101,6 +101,10 @@ pub struct CodeBuf<'a> {
     pub(crate) relocs: Vec<Reloc>,
     /// See [`crate::Compiled::fixed`].
     pub(crate) fixed: Cell<bool>,
+    /// The host's flags are those of the code that ends here; see [`Self::note_flags`].
+    flags_at: usize,
+    /// Where code ends that has left this guest address in rax.
+    rax_pc: (usize, u64),
 }
 
 /// Labels and the jumps to them.
@@ -121,7 +125,16 @@ impl<'a> CodeBuf<'a> {
         jumps.labels.clear();
         jumps.fixups.clear();
         relocs.clear();
-        CodeBuf { buf, pos: 0, overflow: false, jumps, relocs, fixed: Cell::new(false) }
+        CodeBuf {
+            buf,
+            pos: 0,
+            overflow: false,
+            jumps,
+            relocs,
+            fixed: Cell::new(false),
+            flags_at: usize::MAX,
+            rax_pc: (usize::MAX, 0),
+        }
     }
     /// The tables, for the next buffer.
     pub(crate) fn into_tables(self) -> (Jumps, Vec<Reloc>) {
@@ -173,6 +186,42 @@ impl<'a> CodeBuf<'a> {
             None => self.overflow = true,
         }
     }
+    // ---- the host's flags
+
+    /// The code that ends here has left the host's flags as somebody will want
+    /// them. They last while only instructions that keep flags are appended
+    /// (moves, `lea`, `setcc`, `cmov`, conditional jumps, BMI2 arithmetic).
+    pub(crate) fn note_flags(&mut self) {
+        self.flags_at = self.pos;
+    }
+    /// Whether the flags last noted are still the host's.
+    pub(crate) fn has_flags(&self) -> bool {
+        self.flags_at == self.pos
+    }
+    /// Forgets them.
+    pub(crate) fn drop_flags(&mut self) {
+        self.flags_at = usize::MAX;
+    }
+    /// Appends code that keeps the flags.
+    #[inline(always)]
+    fn keeping(&mut self, f: impl FnOnce(&mut Self)) {
+        let kept = self.flags_at == self.pos;
+        f(self);
+        if kept {
+            self.flags_at = self.pos;
+        }
+    }
+    /// Whether a VEX instruction changes the flags: `andn`, `bls*`, `bzhi`,
+    /// `bextr`; `(u)comis`; `vtestps`, `vtestpd`, `vptest`.
+    fn vex_changes_flags(op: u32) -> bool {
+        let (code, pp, map) = (op & 0xff, op >> 8 & 3, op >> 12 & 3);
+        match map {
+            1 => matches!(code, 0x2e | 0x2f),
+            2 => (pp == 0 && code >= 0xf0) || matches!(code, 0x0e | 0x0f | 0x17),
+            _ => matches!(code, 0x60..=0x63),
+        }
+    }
+
     pub(crate) fn patch_at(&mut self, at: usize, v: u32) {
         self.patch32(at, v);
     }
@@ -190,6 +239,7 @@ impl<'a> CodeBuf<'a> {
     }
     pub(crate) fn bind(&mut self, l: Label) {
         self.jumps.labels[l.0 as usize] = self.pos as u32;
+        self.rax_pc.0 = usize::MAX;
     }
     pub(crate) fn bound(&self, l: Label) -> Option<u32> {
         Some(self.jumps.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
@@ -293,6 +343,7 @@ impl<'a> CodeBuf<'a> {
     /// 7:0 opcode, 9:8 pp (0 none, 1 66, 2 F3, 3 F2), 13:12 map (1 0F, 2 0F38,
     /// 3 0F3A), bit 15 W.
     pub(crate) fn vex(&mut self, op: u32, reg: u8, v: u8, rm: Rm) {
+        let kept = self.has_flags() && !Self::vex_changes_flags(op);
         let rxb = Self::rxb(reg, rm);
         let (pp, map, w) = (op >> 8 & 3, op >> 12 & 3, op >> 15 & 1);
         let l = op >> 16 & 1;
@@ -307,11 +358,18 @@ impl<'a> CodeBuf<'a> {
             self.put(u64::from(0xc4 | second << 8 | third << 16 | op << 24), 4);
         }
         self.modrm(reg, rm);
+        if kept {
+            self.note_flags();
+        }
     }
     /// VEX instruction with the operand `[rip + label]`; no immediate.
     pub(crate) fn vex_rip(&mut self, op: u32, reg: u8, v: u8, l: Label) {
+        let kept = self.has_flags() && !Self::vex_changes_flags(op);
         self.vex_rip_head(op, reg, v);
         self.rel32(l);
+        if kept {
+            self.note_flags();
+        }
     }
     /// The same with an immediate.
     pub(crate) fn vex_rip_imm(&mut self, op: u32, reg: u8, v: u8, l: Label, imm: u8) {
@@ -329,58 +387,76 @@ impl<'a> CodeBuf<'a> {
     }
     pub(crate) fn vex_imm(&mut self, op: u32, reg: u8, v: u8, rm: Rm, imm: u8) {
         self.vex(op, reg, v, rm);
-        self.b(imm);
+        self.keeping(|a| a.b(imm));
     }
 
     // ---- integer instructions
 
     pub(crate) fn mov(&mut self, w: W, d: Reg, s: Reg) {
         if d != s {
-            self.op(w, 0x8b, d, Rm::R(s), false);
+            self.mov_rm(w, d, Rm::R(s));
         }
+    }
+    /// Move of 4 or 8 bytes, also of a register to itself: bits 63:32 become zero.
+    pub(crate) fn mov_rm(&mut self, w: W, d: Reg, s: Rm) {
+        self.keeping(|a| a.op(w, 0x8b, d, s, false));
     }
     /// Load of 4 or 8 bytes.
     pub(crate) fn ld(&mut self, w: W, d: Reg, m: Mem) {
-        self.op(w, 0x8b, d, Rm::M(m), false);
+        self.mov_rm(w, d, Rm::M(m));
     }
     /// Store of 4 or 8 bytes.
     pub(crate) fn st(&mut self, w: W, m: Mem, s: Reg) {
-        self.op(w, 0x89, s, Rm::M(m), false);
+        let known = self.rax_pc.0 == self.pos;
+        self.keeping(|a| a.op(w, 0x89, s, Rm::M(m), false));
+        if known {
+            self.rax_pc.0 = self.pos;
+        }
     }
     /// Constant into a register, flags kept.
     pub(crate) fn movi(&mut self, d: Reg, v: u64) {
-        if v >> 32 == 0 {
-            if d >= 8 {
-                self.b(0x41);
+        self.keeping(|a| {
+            if v >> 32 == 0 {
+                if d >= 8 {
+                    a.b(0x41);
+                }
+                a.b(0xb8 | (d & 7));
+                a.d(v as u32);
+            } else if v as i64 as i32 as i64 == v as i64 {
+                a.op(W::Q, 0xc7, 0, Rm::R(d), false);
+                a.d(v as u32);
+            } else {
+                a.b(0x48 | d >> 3);
+                a.b(0xb8 | (d & 7));
+                a.bytes_of(&v.to_le_bytes());
             }
-            self.b(0xb8 | (d & 7));
-            self.d(v as u32);
-        } else if v as i64 as i32 as i64 == v as i64 {
-            self.op(W::Q, 0xc7, 0, Rm::R(d), false);
-            self.d(v as u32);
-        } else {
-            self.b(0x48 | d >> 3);
-            self.b(0xb8 | (d & 7));
-            self.bytes_of(&v.to_le_bytes());
-        }
+        });
     }
     fn reloc(&mut self, kind: RelocKind) {
         self.relocs.push(Reloc { at: self.pos as u32, kind });
     }
     fn movabs(&mut self, d: Reg, v: u64, kind: RelocKind) {
-        self.b(0x48 | d >> 3);
-        self.b(0xb8 | (d & 7));
-        self.reloc(kind);
-        self.bytes_of(&v.to_le_bytes());
+        self.keeping(|a| {
+            a.b(0x48 | d >> 3);
+            a.b(0xb8 | (d & 7));
+            a.reloc(kind);
+            a.bytes_of(&v.to_le_bytes());
+        });
     }
     /// Guest address into a register, flags kept. Only programs that are linked
     /// for their address have code at low ones: it stays short there.
     pub(crate) fn movi_pc(&mut self, d: Reg, v: u64) {
+        if d == RAX && self.rax_pc == (self.pos, v) {
+            return;
+        }
         if v >> 32 == 0 {
             self.fixed.set(true);
             self.movi(d, v);
         } else {
             self.movabs(d, v, RelocKind::Guest);
+        }
+        if d == RAX {
+            self.rax_pc = (self.pos, v);
         }
     }
     /// Address of a function of the host program into a register.
@@ -392,8 +468,23 @@ impl<'a> CodeBuf<'a> {
         self.op(W::D, 0x33, d, Rm::R(d), false);
     }
     pub(crate) fn st_imm(&mut self, w: W, m: Mem, v: i32) {
-        self.op(w, 0xc7, 0, Rm::M(m), false);
-        self.d(v as u32);
+        self.keeping(|a| {
+            a.op(w, 0xc7, 0, Rm::M(m), false);
+            a.d(v as u32);
+        });
+    }
+    /// Store of the low 1 or 2 bytes of a constant.
+    pub(crate) fn st_imm_small(&mut self, bytes: u32, m: Mem, v: i32) {
+        self.keeping(|a| {
+            if bytes == 1 {
+                a.op(W::D, 0xc6, 0, Rm::M(m), false);
+                a.b(v as u8);
+            } else {
+                a.b(0x66);
+                a.op(W::D, 0xc7, 0, Rm::M(m), false);
+                a.bytes_of(&(v as u16).to_le_bytes());
+            }
+        });
     }
     pub(crate) fn alu(&mut self, a: Alu, w: W, d: Reg, s: Rm) {
         self.op(w, (a as u32) << 3 | 3, d, s, false);
@@ -424,7 +515,7 @@ impl<'a> CodeBuf<'a> {
         self.d(v as u32);
     }
     pub(crate) fn lea(&mut self, w: W, d: Reg, m: Mem) {
-        self.op(w, 0x8d, d, Rm::M(m), false);
+        self.keeping(|a| a.op(w, 0x8d, d, Rm::M(m), false));
     }
     /// `lea d, [rip + label]`.
     pub(crate) fn lea_label(&mut self, d: Reg, l: Label) {
@@ -441,6 +532,35 @@ impl<'a> CodeBuf<'a> {
             self.op(w, 0xc1, ext, Rm::R(d), false);
             self.b(n);
         }
+    }
+    /// Bits inverted, flags kept.
+    pub(crate) fn not(&mut self, w: W, d: Reg) {
+        self.keeping(|a| a.f7(2, w, Rm::R(d)));
+    }
+    /// The host's flags into eax: SF, ZF and CF in bits 15, 14 and 8, OF in bit 0.
+    pub(crate) fn lahf_seto(&mut self) {
+        self.keeping(|a| a.b(0x9f));
+        self.setcc(cc::O, RAX);
+    }
+    /// The host's flags from eax, as `lahf_seto` leaves them.
+    pub(crate) fn sahf_addo(&mut self) {
+        // 0x7f + 1 overflows.
+        self.alu_imm8(Alu::Add, RAX, 0x7f);
+        self.b(0x9e);
+    }
+    /// `alu low byte of d, v`.
+    fn alu_imm8(&mut self, a: Alu, d: Reg, v: u8) {
+        self.op(W::D, 0x80, a as u8, Rm::R(d), true);
+        self.b(v);
+    }
+    /// CF inverted; flags that were noted stay noted.
+    pub(crate) fn cmc(&mut self) {
+        self.keeping(|a| a.b(0xf5));
+    }
+    /// CF = bit `n` of `m`.
+    pub(crate) fn bt(&mut self, m: Rm, n: u8) {
+        self.op(W::D, 0x0fba, 4, m, false);
+        self.b(n);
     }
     /// One-operand group F7: 2 not, 3 neg, 4 mul, 5 imul, 6 div, 7 idiv.
     pub(crate) fn f7(&mut self, ext: u8, w: W, d: Rm) {
@@ -459,88 +579,91 @@ impl<'a> CodeBuf<'a> {
         }
     }
     pub(crate) fn movsxd(&mut self, d: Reg, s: Rm) {
-        self.op(W::Q, 0x63, d, s, false);
+        self.keeping(|a| a.op(W::Q, 0x63, d, s, false));
     }
     /// Zero-extend 8 or 16 bits.
     pub(crate) fn movzx(&mut self, bytes: u32, d: Reg, s: Rm) {
-        self.op(
-            W::D,
-            if bytes == 1 { 0x0fb6 } else { 0x0fb7 },
-            d,
-            s,
-            bytes == 1 && matches!(s, Rm::R(_)),
-        );
+        let op = if bytes == 1 { 0x0fb6 } else { 0x0fb7 };
+        self.keeping(|a| a.op(W::D, op, d, s, bytes == 1 && matches!(s, Rm::R(_))));
     }
     /// Sign-extend 8 or 16 bits.
     pub(crate) fn movsx(&mut self, w: W, bytes: u32, d: Reg, s: Rm) {
-        self.op(
-            w,
-            if bytes == 1 { 0x0fbe } else { 0x0fbf },
-            d,
-            s,
-            bytes == 1 && matches!(s, Rm::R(_)),
-        );
+        let op = if bytes == 1 { 0x0fbe } else { 0x0fbf };
+        self.keeping(|a| a.op(w, op, d, s, bytes == 1 && matches!(s, Rm::R(_))));
     }
     /// Store of 1 or 2 bytes.
     pub(crate) fn st_small(&mut self, bytes: u32, m: Mem, s: Reg) {
-        if bytes == 1 {
-            self.op(W::D, 0x88, s, Rm::M(m), true);
-        } else {
-            self.b(0x66);
-            self.op(W::D, 0x89, s, Rm::M(m), false);
-        }
+        self.keeping(|a| {
+            if bytes == 1 {
+                a.op(W::D, 0x88, s, Rm::M(m), true);
+            } else {
+                a.b(0x66);
+                a.op(W::D, 0x89, s, Rm::M(m), false);
+            }
+        });
     }
     pub(crate) fn setcc(&mut self, c: u8, d: Reg) {
-        self.op(W::D, 0x0f90 | u32::from(c), 0, Rm::R(d), true);
+        self.keeping(|a| a.op(W::D, 0x0f90 | u32::from(c), 0, Rm::R(d), true));
     }
     pub(crate) fn cmov(&mut self, c: u8, w: W, d: Reg, s: Rm) {
-        self.op(w, 0x0f40 | u32::from(c), d, s, false);
+        self.keeping(|a| a.op(w, 0x0f40 | u32::from(c), d, s, false));
     }
     pub(crate) fn bswap(&mut self, w: W, d: Reg) {
-        let rex = if w == W::Q { 8 } else { 0 } | d >> 3;
-        if rex != 0 {
-            self.b(0x40 | rex);
-        }
-        self.b(0x0f);
-        self.b(0xc8 | (d & 7));
+        self.keeping(|a| {
+            let rex = if w == W::Q { 8 } else { 0 } | d >> 3;
+            if rex != 0 {
+                a.b(0x40 | rex);
+            }
+            a.b(0x0f);
+            a.b(0xc8 | (d & 7));
+        });
     }
 
     // ---- control
 
+    /// Where its label is bound the flags are what they are here: who binds one
+    /// that is reached with others drops them.
     pub(crate) fn jmp(&mut self, l: Label) {
-        if let Some(to) = self.bound(l) {
-            let rel = i64::from(to) - (self.pos as i64 + 2);
-            if let Ok(r) = i8::try_from(rel) {
-                self.b(0xeb);
-                self.b(r as u8);
-                return;
+        self.keeping(|a| {
+            if let Some(to) = a.bound(l) {
+                let rel = i64::from(to) - (a.pos as i64 + 2);
+                if let Ok(r) = i8::try_from(rel) {
+                    a.b(0xeb);
+                    a.b(r as u8);
+                    return;
+                }
             }
-        }
-        self.b(0xe9);
-        self.rel32(l);
+            a.b(0xe9);
+            a.rel32(l);
+        });
     }
     pub(crate) fn jcc(&mut self, c: u8, l: Label) {
-        if let Some(to) = self.bound(l) {
-            let rel = i64::from(to) - (self.pos as i64 + 2);
-            if let Ok(r) = i8::try_from(rel) {
-                self.b(0x70 | c);
-                self.b(r as u8);
-                return;
+        self.keeping(|a| {
+            if let Some(to) = a.bound(l) {
+                let rel = i64::from(to) - (a.pos as i64 + 2);
+                if let Ok(r) = i8::try_from(rel) {
+                    a.b(0x70 | c);
+                    a.b(r as u8);
+                    return;
+                }
             }
-        }
-        self.b(0x0f);
-        self.b(0x80 | c);
-        self.rel32(l);
+            a.b(0x0f);
+            a.b(0x80 | c);
+            a.rel32(l);
+        });
     }
     /// Short forward jump; `patch_short` sets its target.
     pub(crate) fn jcc_short(&mut self, c: u8) -> usize {
-        self.b(0x70 | c);
-        self.b(0);
+        self.keeping(|a| {
+            a.b(0x70 | c);
+            a.b(0);
+        });
         self.pos
     }
     pub(crate) fn patch_short(&mut self, from: usize) {
         let d = self.pos - from;
         debug_assert!(d < 128, "short jump too long");
+        self.rax_pc.0 = usize::MAX;
         if let Some(p) = self.buf.get_mut(from - 1) {
             *p = d as u8;
         }

@@ -35,7 +35,7 @@ impl Compiler<'_> {
         if d >= X {
             self.a.vex(MOVUPS, d - X, 0, m);
         } else {
-            self.a.op(W::Q, 0x8b, d, m, false);
+            self.a.mov_rm(W::Q, d, m);
         }
         self.vals[usize::from(id)].zero_high = true;
         self.finish(id, d);
@@ -66,7 +66,7 @@ impl Compiler<'_> {
             } else {
                 self.load_into(i.args[n], RAX);
                 if t == Type::I32 {
-                    self.a.op(W::D, 0x8b, RAX, Rm::R(RAX), false);
+                    self.a.mov_rm(W::D, RAX, Rm::R(RAX));
                 }
                 self.a.st(W::Q, m, RAX);
                 self.a.st_imm(W::Q, hi, 0);
@@ -130,7 +130,7 @@ impl Compiler<'_> {
         if to >= X {
             self.a.vex(MOVUPS, to - X, 0, m);
         } else {
-            self.a.op(W::Q, 0x8b, to, m, false);
+            self.a.mov_rm(W::Q, to, m);
         }
     }
     /// Bits of an integer register as a float, and back.

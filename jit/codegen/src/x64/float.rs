@@ -494,7 +494,7 @@ impl Compiler<'_> {
         let r = d - X;
         let (mut src, mut wide) = (s, from == Type::I64);
         if i.op == Op::fscalb_u {
-            self.a.op(W::D, 0x8b, RAX, Rm::R(s), false);
+            self.a.mov_rm(W::D, RAX, Rm::R(s));
             (src, wide) = (RAX, true);
         }
         let scale = if i.ty == Type::F64 { (1023 - n) << 52 } else { (127 - n) << 23 };
@@ -600,7 +600,7 @@ impl Compiler<'_> {
                 self.a.jcc(cc::S, label);
                 self.cold.push(Cold::Eval { label, back, inst: *i, operands: [s, 0, 0], to: d });
             } else {
-                self.a.op(W::D, 0x8b, RAX, Rm::R(s), false);
+                self.a.mov_rm(W::D, RAX, Rm::R(s));
                 src = RAX;
                 wide = true;
             }
@@ -719,15 +719,16 @@ impl Compiler<'_> {
             FlagCond::Le => Truth::One(cc::BE),
         }
     }
-    /// N, Z, C, V of a floating-point comparison into the temporary.
-    pub(super) fn pack_float_flags(&mut self, f: u16) {
+    /// N, Z, C, V of a floating-point comparison into the temporary, in the
+    /// order that `form` gives them, who has them in bits 3 to 0.
+    pub(super) fn pack_float_flags(&mut self, f: u16, form: fn(u32) -> u32) {
         self.float_compare(f, false);
         let end = self.a.label();
-        for (c, v) in [(cc::A, 0x2000_0000u64), (cc::P, 0x3000_0000), (cc::E, 0x6000_0000)] {
-            self.a.movi(RAX, v);
+        for (c, v) in [(cc::A, 2), (cc::P, 3), (cc::E, 6)] {
+            self.a.movi(RAX, form(v).into());
             self.a.jcc(c, end);
         }
-        self.a.movi(RAX, 0x8000_0000);
+        self.a.movi(RAX, form(8).into());
         self.a.bind(end);
     }
 

@@ -3,7 +3,7 @@
 use remu_ir::{DivZero, Inst, Op, Type};
 
 use super::Host;
-use super::alloc::wide;
+use super::alloc::{Loc, wide};
 use super::enc::{Alu, Mem, RAX, RCX, RDX, Rm, W, at, cc};
 use super::lower::Compiler;
 
@@ -13,12 +13,13 @@ pub(super) const SARX_D: u32 = 0x22f7;
 pub(super) const SHRX_D: u32 = 0x23f7;
 pub(super) const ANDN_D: u32 = 0x20f2;
 pub(super) const PEXT_D: u32 = 0x22f5;
+pub(super) const PDEP_D: u32 = 0x23f5;
 const MULX_D: u32 = 0x23f6;
 const RORX_D: u32 = 0x33f0;
 /// Added to a 32-bit VEX opcode for its 64-bit form.
 pub(super) const VEX_Q: u32 = 0x8000;
 
-fn vex_w(op: u32, w: W) -> u32 {
+pub(super) fn vex_w(op: u32, w: W) -> u32 {
     if w == W::Q { op | VEX_Q } else { op }
 }
 
@@ -27,6 +28,9 @@ impl Compiler<'_> {
     pub(super) fn int_op(&mut self, id: u16, i: &Inst) -> bool {
         match i.op {
             Op::add => self.add(id, i),
+            Op::sub | Op::not | Op::mul | Op::shl | Op::shr | Op::sar if self.flags_pending() => {
+                self.keeping_flags(id, i);
+            }
             Op::sub => self.two(id, i, Alu::Sub),
             Op::and => self.two(id, i, Alu::And),
             Op::or => self.two(id, i, Alu::Or),
@@ -34,7 +38,8 @@ impl Compiler<'_> {
             Op::andc => self.andc(id, i),
             Op::orc | Op::eqv => self.inverted(id, i),
             Op::mul => self.mul(id, i),
-            Op::mulhu | Op::mulhs | Op::mulhsu => self.mulh(id, i),
+            Op::mulhu => self.mulx(id, i, true),
+            Op::mulhs | Op::mulhsu => self.mulh(id, i),
             Op::divu | Op::divs | Op::remu | Op::rems => self.divide(id, i),
             Op::neg | Op::not => {
                 self.one(id, i, |c, w, d| c.a.f7(if i.op == Op::neg { 3 } else { 2 }, w, Rm::R(d)))
@@ -58,10 +63,8 @@ impl Compiler<'_> {
             Op::crc32 => self.crc32(id, i),
             Op::ctpop => self.count(id, i, 0xf300_00b8),
             Op::smin | Op::smax | Op::umin | Op::umax => self.min_max(id, i),
-            Op::adc | Op::sbc => {
-                self.with_carry(i.op == Op::sbc, wide(i.ty), &i.args, RAX);
-                self.result_from_temp(id, i);
-            }
+            Op::adc => self.alu_with_carry(Alu::Adc, id, i, None),
+            Op::sbc => self.alu_with_carry(Alu::Sbb, id, i, None),
             Op::boolint | Op::fl_unpack => self.boolint(id),
             _ => return false,
         }
@@ -69,7 +72,7 @@ impl Compiler<'_> {
     }
 
     /// The result is in `d`, made by an operation of its type's width.
-    fn computed(&mut self, id: u16, d: Host) {
+    pub(super) fn computed(&mut self, id: u16, d: Host) {
         self.vals[usize::from(id)].zero_high = true;
         self.finish(id, d);
     }
@@ -98,9 +101,9 @@ impl Compiler<'_> {
         f(self, d);
         self.computed(id, d);
     }
-    fn move_in(&mut self, w: W, d: Host, s: Rm) {
+    pub(super) fn move_in(&mut self, w: W, d: Host, s: Rm) {
         if s != Rm::R(d) {
-            self.a.op(w, 0x8b, d, s, false);
+            self.a.mov_rm(w, d, s);
         }
     }
 
@@ -112,7 +115,11 @@ impl Compiler<'_> {
             self.done_all(i);
             let d = self.dest(id, reg_of(s));
             match s {
-                Rm::R(r) if r != d => self.a.lea(w, d, at(r, v)),
+                Rm::R(r) if r != d || self.flags_pending() => self.a.lea(w, d, at(r, v)),
+                _ if self.flags_pending() => {
+                    self.move_in(w, d, s);
+                    self.a.lea(w, d, at(d, v));
+                }
                 _ => {
                     self.move_in(w, d, s);
                     self.a.alu_imm(Alu::Add, w, Rm::R(d), v);
@@ -121,9 +128,22 @@ impl Compiler<'_> {
             self.computed(id, d);
             return;
         }
-        let (a, b) = (self.rm(x), self.rm(y));
+        let pending = self.flags_pending();
+        let (a, mut b) = (self.rm(x), self.rm(y));
         self.done_all(i);
         let d = self.dest(id, reg_of(a).or(reg_of(b)));
+        if pending {
+            if matches!(b, Rm::M(_)) {
+                self.move_in(w, RAX, b);
+                b = Rm::R(RAX);
+            }
+            let (a, b) = if b == Rm::R(d) { (b, a) } else { (a, b) };
+            self.move_in(w, RAX, b);
+            self.move_in(w, d, a);
+            self.a.lea(w, d, Mem { base: d, index: Some(RAX), scale: 0, disp: 0 });
+            self.computed(id, d);
+            return;
+        }
         match (a, b) {
             _ if b == Rm::R(d) => self.a.alu(Alu::Add, w, d, a),
             (Rm::R(r), Rm::R(s)) if r != d => {
@@ -212,6 +232,34 @@ impl Compiler<'_> {
         self.computed(id, d);
     }
 
+    /// One half of the unsigned product; keeps the flags. The factor in rdx
+    /// stays there: multiplications in a row often have one in common.
+    pub(super) fn mulx(&mut self, id: u16, i: &Inst, high: bool) {
+        let w = wide(i.ty);
+        let [mut x, mut y, ..] = i.args;
+        let (xv, yv) = (*self.val(x), *self.val(y));
+        let there = Loc::Reg(RDX);
+        if xv.loc != there && (yv.loc == there || yv.uses > xv.uses) {
+            core::mem::swap(&mut x, &mut y);
+        }
+        let v = *self.val(x);
+        if v.loc == there {
+            self.lock(RDX);
+        } else {
+            self.take(RDX);
+            self.load_into(x, RDX);
+            if matches!(v.loc, Loc::Home(_) | Loc::Spill(_)) {
+                self.moved_to(self.root(x), RDX);
+            }
+        }
+        let ys = self.rm(y);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let (hi, lo) = if high { (d, RAX) } else { (RAX, d) };
+        self.a.vex(vex_w(MULX_D, w), hi, lo, ys);
+        self.computed(id, d);
+    }
+
     fn mulh(&mut self, id: u16, i: &Inst) {
         let w = wide(i.ty);
         let [x, y, ..] = i.args;
@@ -228,10 +276,6 @@ impl Compiler<'_> {
             self.a.mov(w, RAX, xs);
             self.a.f7(5, w, Rm::R(ys));
             self.a.mov(w, RAX, RDX);
-        } else if i.op == Op::mulhu {
-            self.keep_operand(RDX);
-            self.a.mov(w, RDX, xs);
-            self.a.vex(vex_w(MULX_D, w), RAX, RAX, Rm::R(ys));
         } else {
             // The unsigned product counts a negative x as 2^width too much.
             let m = at(super::enc::RBP, self.lay.fallback());
@@ -338,7 +382,7 @@ impl Compiler<'_> {
                     self.a.vex_imm(vex_w(RORX_D, w), d, 0, xs, c);
                 }
                 // Also where nothing moves: bits 63:32 become zero.
-                _ if c == 0 => self.a.op(w, 0x8b, d, xs, false),
+                _ if c == 0 => self.a.mov_rm(w, d, xs),
                 Op::shl if c <= 3 && matches!(xs, Rm::R(r) if r != d) => {
                     let Rm::R(r) = xs else { return };
                     if c == 1 {
@@ -398,9 +442,9 @@ impl Compiler<'_> {
             (0, 16, false) => self.a.movzx(2, d, s),
             (0, 8, true) => self.a.movsx(w, 1, d, s),
             (0, 16, true) => self.a.movsx(w, 2, d, s),
-            (0, 32, false) => self.a.op(W::D, 0x8b, d, s, false),
+            (0, 32, false) => self.a.mov_rm(W::D, d, s),
             (0, 32, true) if w == W::Q => self.a.movsxd(d, s),
-            (0, _, _) if len == width => self.a.op(w, 0x8b, d, s, false),
+            (0, _, _) if len == width => self.a.mov_rm(w, d, s),
             (0, _, false) if len < 31 => {
                 self.move_in(W::D, d, s);
                 self.a.alu_imm(Alu::And, W::D, Rm::R(d), (1i32 << len) - 1);
@@ -501,7 +545,7 @@ impl Compiler<'_> {
         let s = self.rm(i.args[0]);
         self.done_all(i);
         let d = self.dest(id, None);
-        self.a.op(W::D, 0x8b, d, s, false);
+        self.a.mov_rm(W::D, d, s);
         self.finish(id, d);
     }
     /// The operand's register already is the 64-bit value: it changes hands if
@@ -509,7 +553,7 @@ impl Compiler<'_> {
     fn zext_alias(&mut self, id: u16, of: u16) {
         let root = self.root(of);
         let v = self.vals[usize::from(root)];
-        if let super::alloc::Loc::Reg(h) = v.loc
+        if let Loc::Reg(h) = v.loc
             && self.vals[usize::from(id)].target == super::alloc::NO_HOST
             && v.uses == 1
         {
@@ -522,7 +566,7 @@ impl Compiler<'_> {
         let d = self.dest(id, reg_of(s));
         match s {
             Rm::R(r) => self.a.mov(W::D, d, r),
-            m => self.a.op(W::D, 0x8b, d, m, false),
+            m => self.a.mov_rm(W::D, d, m),
         }
         self.finish(id, d);
     }

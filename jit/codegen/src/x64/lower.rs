@@ -5,6 +5,7 @@ use remu_ir::{Effects, ExitKind, Inst, Op, Region, Type};
 
 use super::alloc::{NO_HOST, NOBODY, Value};
 use super::enc::{CodeBuf, Jumps, Label};
+use super::flags::{EdgeFlags, HostFlags};
 use super::kept::KeptSlot;
 use super::{Host, PIN_INT, PIN_VEC, Thunks};
 use crate::{Compiled, Layout};
@@ -33,6 +34,13 @@ pub(super) enum Cold {
         label: Label,
         pc: u64,
         poll: bool,
+        flags: Option<EdgeFlags>,
+    },
+    /// A branch inside the region that writes flags on the way.
+    Edge {
+        label: Label,
+        flags: EdgeFlags,
+        to: Label,
     },
     LinkStub {
         label: Label,
@@ -110,9 +118,11 @@ pub struct Compiler<'a> {
     /// Label of the block that follows the current one in memory.
     pub(super) next_block: Option<Label>,
     pub(super) current_pc: u64,
-    /// A flags value that the host's flags hold, C as the guest has it, as long
-    /// as the code ends here.
-    pub(super) host_flags: (u16, usize),
+    /// What the host's flags are, as long as the buffer has them.
+    pub(super) host_flags: HostFlags,
+    /// A flags slot to be written where branches are taken, with the flags.
+    pub(super) at_edges: Option<(u16, u16)>,
+    pub(super) live: &'a Liveness,
     /// Slots that this region keeps in scratch registers.
     pub(super) kept: Vec<KeptSlot>,
     /// The registers of those that are valid now, as a bit set.
@@ -139,7 +149,7 @@ impl<'a> Compiler<'a> {
     /// The buffer was too small; nothing in it or in `out` may be used.
     pub fn compile(
         r: &'a Region,
-        live: &Liveness,
+        live: &'a Liveness,
         lay: &'a Layout,
         thunks: &'a Thunks,
         scratch: &mut Scratch,
@@ -181,7 +191,9 @@ impl<'a> Compiler<'a> {
             block_labels: emptied(old.block_labels),
             next_block: None,
             current_pc: 0,
-            host_flags: (NOBODY, 0),
+            host_flags: HostFlags::NONE,
+            at_edges: None,
+            live,
             kept: Vec::new(),
             kept_mask: 0,
         };
@@ -236,7 +248,9 @@ impl<'a> Compiler<'a> {
                 let v = i.args[0];
                 let def = &self.r.insts[usize::from(v)];
                 let old = current[key];
-                let old_free = old == NOBODY || old == v || self.vals[usize::from(old)].last <= v;
+                // Computed with its flags, one instruction later.
+                let at = v + u16::from(live.kept[usize::from(v)] == Kept::WithNext);
+                let old_free = old == NOBODY || old == v || self.vals[usize::from(old)].last <= at;
                 let computed = !matches!(
                     def.op,
                     Op::get | Op::trunc | Op::vtof | Op::iconst | Op::pcconst | Op::vconst
@@ -293,6 +307,14 @@ impl<'a> Compiler<'a> {
                 match live.kept[usize::from(id)] {
                     Kept::No => continue,
                     Kept::Yes => self.lower(id),
+                    Kept::WithNext => {}
+                    Kept::AtEdges => self.set_at_edges(id),
+                    k @ (Kept::AtOnce | Kept::Saved) => {
+                        let value = (id > b.start
+                            && live.kept[usize::from(id - 1)] == Kept::WithNext)
+                            .then(|| id - 1);
+                        self.place_flags(id, value, k == Kept::Saved);
+                    }
                     Kept::Rarely => self.done(self.r.insts[usize::from(id)].args[0]),
                 }
                 if self.a.overflow {
@@ -318,6 +340,7 @@ impl<'a> Compiler<'a> {
             Op::store => self.store(&i),
             Op::rmw => self.rmw(id, &i),
             Op::cas => self.cas(id, &i),
+            Op::prefetch => self.prefetch(&i),
             Op::fence => self.fence(&i),
             Op::movcond => self.movcond(id),
             Op::helper | Op::helper_end => self.helper(id, &i),

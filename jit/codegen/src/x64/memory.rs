@@ -23,7 +23,8 @@ impl Compiler<'_> {
         } else {
             (self.reg(i.args[0]), a.disp)
         };
-        let has_index = matches!(i.op, Op::load | Op::store) && i.args[1] != Val::NONE_ID;
+        let has_index =
+            matches!(i.op, Op::load | Op::store | Op::prefetch) && i.args[1] != Val::NONE_ID;
         let index = has_index.then(|| self.reg(i.args[1]));
         Mem { base, index, scale: a.scale, disp }
     }
@@ -173,15 +174,7 @@ impl Compiler<'_> {
         match mem.size {
             3 => self.a.st_imm(W::Q, m, c),
             2 => self.a.st_imm(W::D, m, c),
-            1 => {
-                self.a.b(0x66);
-                self.a.op(W::D, 0xc7, 0, Rm::M(m), false);
-                self.a.bytes_of(&(c as u16).to_le_bytes());
-            }
-            _ => {
-                self.a.op(W::D, 0xc6, 0, Rm::M(m), false);
-                self.a.b(c as u8);
-            }
+            n => self.a.st_imm_small(1 << n, m, c),
         }
     }
     pub(super) fn store_int(&mut self, mem: MemOp, m: Mem, s: u8) {
@@ -202,6 +195,15 @@ impl Compiler<'_> {
             self.a.shift_imm(5, W::D, RAX, 16);
         }
         RAX
+    }
+    /// `prefetcht0`: whatever the address, nothing happens but in the cache.
+    pub(super) fn prefetch(&mut self, i: &Inst) {
+        if self.lay.softmmu.is_none() {
+            let m = self.guest_mem(i);
+            self.a.op(W::D, 0x0f18, 1, Rm::M(m), false);
+        }
+        self.done_all(i);
+        self.unlock_all();
     }
     pub(super) fn fence(&mut self, i: &Inst) {
         if Addr::of(i).order == Order::SeqCst {

@@ -13,6 +13,7 @@ mod carryless;
 mod control;
 mod enc;
 mod fallback;
+mod flags;
 mod float;
 mod int;
 mod kept;

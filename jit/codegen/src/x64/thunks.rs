@@ -85,26 +85,18 @@ fn pins(a: &mut CodeBuf<'_>, lay: &Layout, load: bool) {
     }
 }
 
-/// Puts flags slots that hold the host's flags in order. Pinned slots are in
-/// memory; changes only rdi and r8.
-fn settle_flags(a: &mut CodeBuf<'_>, lay: &Layout) {
+/// Changes the order of flags slots in memory, from or to the host's. Changes
+/// only rdi and r8.
+fn order_flags(a: &mut CodeBuf<'_>, lay: &Layout, raw: bool) {
     for &offset in &lay.flags {
         let m = disp(offset.into());
-        let done = a.label();
-        dynasm!(a
-            ; .arch x64
-            ; mov edi, [rbp + m]
-            ; test edi, Layout::RAW_FLAGS
-        );
-        a.jcc(cc::E, done);
-        dynasm!(a
-            ; .arch x64
-            ; mov r8d, Layout::RAW_NZCV
-            ; pext edi, edi, r8d
-            ; shl edi, 28
-            ; mov [rbp + m], edi
-        );
-        a.bind(done);
+        dynasm!(a ; .arch x64 ; mov edi, [rbp + m] ; mov r8d, Layout::RAW_NZCV);
+        if raw {
+            dynasm!(a ; .arch x64 ; shr edi, 28 ; pdep edi, edi, r8d);
+        } else {
+            dynasm!(a ; .arch x64 ; pext edi, edi, r8d ; shl edi, 28);
+        }
+        dynasm!(a ; .arch x64 ; mov [rbp + m], edi);
     }
 }
 
@@ -198,15 +190,37 @@ pub fn emit_thunks(
         ; stmxcsr [rbp + disp(Layout::MXCSR + 4)]
     );
     dynasm!(a ; .arch x64 ; mov rax, rsi);
+    order_flags(a, lay, true);
     pins(a, lay, true);
-    to_guest(a);
+    // Most often the guest's mode is the host's, and loading it is slow.
+    let same = a.label();
+    dynasm!(a
+        ; .arch x64
+        ; mov ecx, [rbp + disp(Layout::MXCSR)]
+        ; mov rsp, [rbp + disp(Layout::GUEST_RSP)]
+        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
+    );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR)]);
+    a.bind(same);
     dynasm!(a ; .arch x64 ; jmp rax);
 
     t.exit = here(a);
     dynasm!(a ; .arch x64 ; mov [rbp + disp(Layout::EXIT_KIND)], eax);
     pins(a, lay, false);
-    settle_flags(a, lay);
-    to_host(a);
+    order_flags(a, lay, false);
+    let same = a.label();
+    dynasm!(a
+        ; .arch x64
+        ; mov [rbp + disp(Layout::GUEST_RSP)], rsp
+        ; mov rsp, [rbp + disp(Layout::HOST_RSP)]
+        ; stmxcsr [rbp + disp(Layout::MXCSR)]
+        ; mov ecx, [rbp + disp(Layout::MXCSR)]
+        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
+    );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]);
+    a.bind(same);
     t.exit_tail = a.address(a.pos());
     dynasm!(a
         ; .arch x64
@@ -296,7 +310,7 @@ pub fn emit_thunks(
 
     t.helper = here(a);
     pins(a, lay, false);
-    settle_flags(a, lay);
+    order_flags(a, lay, false);
     to_host(a);
     dynasm!(a
         ; .arch x64
@@ -305,6 +319,7 @@ pub fn emit_thunks(
         ; call rax
         ; mov DWORD [rbp + disp(Layout::IN_HELPER)], 0
     );
+    order_flags(a, lay, true);
     pins(a, lay, true);
     to_guest(a);
     dynasm!(a ; .arch x64 ; ret);
@@ -340,7 +355,7 @@ pub fn emit_thunks(
 
 fn access(a: &mut CodeBuf<'_>, lay: &Layout, handler: AccessHandler, exit_tail: u64) {
     pins(a, lay, false);
-    settle_flags(a, lay);
+    order_flags(a, lay, false);
     to_host(a);
     dynasm!(a ; .arch x64 ; sub rsp, 144);
     scratch(a, false);
@@ -357,6 +372,7 @@ fn access(a: &mut CodeBuf<'_>, lay: &Layout, handler: AccessHandler, exit_tail: 
     dynasm!(a ; .arch x64 ; cmp eax, ACCESS_LEAVE as i32);
     a.jcc(cc::E, leave);
     scratch(a, true);
+    order_flags(a, lay, true);
     pins(a, lay, true);
     to_guest(a);
     dynasm!(a ; .arch x64 ; test eax, eax ; ret);

@@ -1,7 +1,7 @@
 //! Conditions and flags. They are deferred: nothing is emitted where a
 //! comparison stands; its user compares and consumes the host's flags at once.
 
-use remu_ir::{Cond, FCond, FlagCond, Op, Slot, Type};
+use remu_ir::{Cond, FCond, FlagCond, Op, Type};
 
 use super::alloc::{Loc, wide};
 use super::enc::{Alu, Label, Mem, RAX, RBP, Reg, Rm, W, at, cc};
@@ -43,7 +43,7 @@ fn host_cond(c: Cond) -> u8 {
 }
 
 /// Host condition after a subtraction (or comparison).
-fn after_sub(c: FlagCond) -> u8 {
+pub(super) fn after_sub(c: FlagCond) -> u8 {
     match c {
         FlagCond::Eq => cc::E,
         FlagCond::Ne => cc::NE,
@@ -63,7 +63,7 @@ fn after_sub(c: FlagCond) -> u8 {
 }
 
 /// After an addition the host's carry is the guest's.
-fn after_add(c: FlagCond) -> Truth {
+pub(super) fn after_add(c: FlagCond) -> Truth {
     match c {
         FlagCond::Cs => Truth::One(cc::B),
         FlagCond::Cc => Truth::One(cc::AE),
@@ -88,16 +88,13 @@ fn holds(c: FlagCond, nzcv: u32) -> bool {
     base ^ (c as u8 & 1 != 0)
 }
 
-/// Conditions with their truth for each value of N, Z, C, V as a bit set.
-fn table(c: FlagCond) -> u32 {
-    (0..16).filter(|&f| holds(c, f)).fold(0, |t, f| t | 1 << f)
-}
-
 impl Compiler<'_> {
     /// Whether a value is computed where it is used.
     pub(super) fn is_deferred(&self, id: u16) -> bool {
         let i = self.inst(id);
-        matches!(i.ty, Type::Bool | Type::Flags) && i.op != Op::get
+        matches!(i.ty, Type::Bool | Type::Flags)
+            && i.op != Op::get
+            && !self.vals[usize::from(id)].placed
     }
     /// The last use of a deferred value is over: so are its own uses.
     pub(super) fn release_deferred(&mut self, id: u16) {
@@ -176,7 +173,7 @@ impl Compiler<'_> {
         if a == Alu::And { self.a.test(w, r, Rm::M(m)) } else { self.a.alu_mr(a, w, m, r) }
     }
     /// The operand where it is, without allocating; `None` for a constant.
-    fn place_or(&self, id: u16, loc: Loc) -> Option<Rm> {
+    pub(super) fn place_or(&self, id: u16, loc: Loc) -> Option<Rm> {
         let _ = id;
         match loc {
             Loc::Reg(h) => Some(Rm::R(h & 15)),
@@ -211,54 +208,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn simple_flags(&mut self, f: u16, c: FlagCond) -> Option<Truth> {
-        let i = self.inst(f);
-        // Just stored: the host's carry is the guest's.
-        if self.host_flags == (f, self.a.pos())
-            && let one @ Truth::One(_) = after_add(c)
-        {
-            return Some(one);
-        }
-        match i.op {
-            Op::fl_fcmp => Some(self.float_flags_truth(f, c)),
-            Op::fl_sub | Op::fl_add | Op::fl_adc | Op::fl_sbc | Op::fl_logic => {
-                self.emit_flags(f);
-                Some(if matches!(i.op, Op::fl_sub | Op::fl_sbc) {
-                    Truth::One(after_sub(c))
-                } else if i.op == Op::fl_logic && matches!(c, FlagCond::Hi | FlagCond::Ls) {
-                    Truth::One(
-                        after_add(if c == FlagCond::Hi { FlagCond::Cs } else { FlagCond::Cc })
-                            .one(),
-                    )
-                } else {
-                    after_add(c)
-                })
-            }
-            Op::fl_select => None,
-            _ => {
-                self.pack_flags(f);
-                let bit = match FlagCond::from_u8(c as u8 & !1) {
-                    FlagCond::Mi => 31,
-                    FlagCond::Eq => 30,
-                    FlagCond::Cs => 29,
-                    FlagCond::Vs => 28,
-                    _ => {
-                        let m = at(RBP, self.lay.fallback());
-                        self.a.st_imm(W::D, m, table(c) as i32);
-                        self.a.shift_imm(5, W::D, RAX, 28);
-                        self.a.vex(super::int::SHRX_D, RAX, RAX, Rm::M(m));
-                        self.a.test_imm(W::D, Rm::R(RAX), 1);
-                        return Some(Truth::One(cc::NE));
-                    }
-                };
-                self.a.test_imm(W::D, Rm::R(RAX), (1u32 << bit) as i32);
-                Some(Truth::One(if c as u8 & 1 == 0 { cc::NE } else { cc::E }))
-            }
-        }
-    }
-
     /// Sets the host's flags as a flags op of integers says.
-    fn emit_flags(&mut self, f: u16) {
+    pub(super) fn emit_flags(&mut self, f: u16) {
         let i = self.inst(f);
         let w = wide(self.inst(i.args[0]).ty);
         match i.op {
@@ -271,7 +222,13 @@ impl Compiler<'_> {
                 self.load_temp(i.args[0]);
                 self.temp_op(Alu::Add, w, i.args[1]);
             }
-            Op::fl_adc | Op::fl_sbc => self.with_carry(i.op == Op::fl_sbc, w, &i.args, RAX),
+            Op::fl_adc | Op::fl_sbc => {
+                let sub = i.op == Op::fl_sbc;
+                self.carry(i.args[2], sub);
+                // Moves keep the carry.
+                self.load_temp(i.args[0]);
+                self.temp_op(if sub { Alu::Sbb } else { Alu::Adc }, w, i.args[1]);
+            }
             _ => {}
         }
     }
@@ -290,103 +247,6 @@ impl Compiler<'_> {
             }
         }
     }
-    /// `d = x + y + c`, or `x + !y + c`, leaving the host's flags.
-    pub(super) fn with_carry(&mut self, sub: bool, w: W, args: &[u16; 4], d: Reg) {
-        self.materialize(args[2], RAX);
-        if sub {
-            self.a.alu_imm(Alu::Cmp, W::D, Rm::R(RAX), 1);
-        } else {
-            self.a.alu_imm(Alu::Add, W::D, Rm::R(RAX), -1);
-        }
-        // Moves keep the carry.
-        self.load_into(args[0], RAX);
-        let a = if sub { Alu::Sbb } else { Alu::Adc };
-        let loc = self.val(args[1]).loc;
-        match (self.imm(args[1]), self.place_or(args[1], loc)) {
-            (None, None) => {
-                let c = self.const_of(args[1]).unwrap_or(0);
-                let m = at(RBP, self.lay.fallback());
-                self.a.st_imm(W::D, m, c as i32);
-                self.a.st_imm(W::D, at(RBP, m.disp + 4), (c >> 32) as i32);
-                self.a.alu(a, w, RAX, Rm::M(m));
-            }
-            (Some(v), _) => self.a.alu_imm(a, w, Rm::R(RAX), v),
-            (None, Some(m)) => self.a.alu(a, w, RAX, m),
-        }
-        self.a.mov(w, d, RAX);
-    }
-
-    /// N, Z, C, V into bits 31 to 28 of the temporary.
-    pub(super) fn pack_flags(&mut self, f: u16) {
-        let i = self.inst(f);
-        match i.op {
-            Op::get => {
-                self.load_into(f, RAX);
-                if self.lay.flags.contains(&(i.imm as u16)) {
-                    self.a.test_imm(W::D, Rm::R(RAX), Layout::RAW_FLAGS);
-                    let settled = self.a.jcc_short(cc::E);
-                    self.pack_raw();
-                    self.a.patch_short(settled);
-                }
-            }
-            Op::fl_pack => {
-                self.load_into(i.args[0], RAX);
-                self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0xf000_0000u32 as i32);
-            }
-            Op::fl_select => {
-                let (no, end) = (self.a.label(), self.a.label());
-                self.branch(i.args[0], false, no);
-                self.pack_flags(i.args[1]);
-                self.a.jmp(end);
-                self.a.bind(no);
-                self.pack_flags(i.args[2]);
-                self.a.bind(end);
-            }
-            Op::fl_fcmp => self.pack_float_flags(f),
-            _ => {
-                self.emit_flags(f);
-                if matches!(i.op, Op::fl_sub | Op::fl_sbc) {
-                    self.a.b(0xf5); // cmc
-                }
-                self.raw_flags();
-                self.pack_raw();
-            }
-        }
-    }
-    /// The host's flags into the temporary, as a slot may hold them.
-    fn raw_flags(&mut self) {
-        self.a.b(0x9f); // lahf
-        self.a.setcc(cc::O, RAX);
-    }
-    fn pack_raw(&mut self) {
-        let mask = at(RBP, self.lay.fallback());
-        self.a.st_imm(W::D, mask, Layout::RAW_NZCV);
-        self.a.vex(super::int::PEXT_D, RAX, RAX, Rm::M(mask));
-        self.a.shift_imm(4, W::D, RAX, 28);
-    }
-    /// Lowers `set` of a flags slot.
-    pub(super) fn set_flags(&mut self, slot: Slot, id: u16) {
-        self.vacate_home(slot);
-        let op = self.inst(id).op;
-        let raw = matches!(op, Op::fl_sub | Op::fl_add | Op::fl_adc | Op::fl_sbc | Op::fl_logic)
-            && self.lay.flags.contains(&slot.offset);
-        if raw {
-            self.emit_flags(id);
-            if matches!(op, Op::fl_sub | Op::fl_sbc) {
-                self.a.b(0xf5); // cmc
-            }
-            self.raw_flags();
-        } else {
-            self.pack_flags(id);
-        }
-        self.a.st(W::D, at(RBP, Layout::disp(i32::from(slot.offset))), RAX);
-        if raw {
-            self.host_flags = (id, self.a.pos());
-        }
-        self.done(id);
-        self.unlock_all();
-    }
-
     // ---- using
 
     fn jump_if(&mut self, t: Truth, l: Label) {
@@ -420,15 +280,18 @@ impl Compiler<'_> {
                     self.branch(i.args[1], want, l);
                     self.a.bind(skip);
                 }
+                self.a.drop_flags();
             }
             Op::bxor => {
                 let (turned, end) = (self.a.label(), self.a.label());
                 self.branch(i.args[0], true, turned);
                 self.branch(i.args[1], want, l);
                 self.a.jmp(end);
+                self.a.drop_flags();
                 self.a.bind(turned);
                 self.branch(i.args[1], !want, l);
                 self.a.bind(end);
+                self.a.drop_flags();
             }
             Op::fl_cond => self.branch_flags(i.args[0], FlagCond::from_u8(i.aux), want, l),
             _ => {
@@ -446,9 +309,11 @@ impl Compiler<'_> {
                 self.branch(i.args[0], false, no);
                 self.branch_flags(i.args[1], c, want, l);
                 self.a.jmp(end);
+                self.a.drop_flags();
                 self.a.bind(no);
                 self.branch_flags(i.args[2], c, want, l);
                 self.a.bind(end);
+                self.a.drop_flags();
             }
             Op::fl_pack if self.const_of(i.args[0]).is_some() => {
                 let v = self.const_of(i.args[0]).unwrap_or(0);
@@ -557,13 +422,5 @@ impl Compiler<'_> {
         self.a.mov(W::D, d, RAX);
         self.vals[usize::from(id)].zero_high = true;
         self.finish(id, d);
-    }
-}
-
-impl Truth {
-    fn one(self) -> u8 {
-        match self {
-            Truth::One(c) | Truth::And(c, _) | Truth::Or(c, _) => c,
-        }
     }
 }

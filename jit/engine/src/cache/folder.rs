@@ -29,12 +29,13 @@ fn trusted(m: &Metadata) -> bool {
 }
 
 impl Folder {
-    /// Opens the folder; makes it where that is asked for.
+    /// Opens the folder; makes it where that is asked for, up to three levels deep: in a root that has
+    /// no home folder, none appears.
     pub(crate) fn open_dir(path: &Path, make: bool, limit: u64) -> Option<Folder> {
         let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
         let open = || OpenOptions::new().read(true).custom_flags(flags).open(path).ok();
         let dir = match open() {
-            None if make => {
+            None if make && path.ancestors().nth(3).is_none_or(Path::is_dir) => {
                 DirBuilder::new().recursive(true).mode(0o700).create(path).ok()?;
                 open()?
             }
@@ -125,6 +126,7 @@ mod tests {
         let top = std::env::temp_dir().join(format!("remu-folder-{}", std::process::id()));
         let path = top.join("deep/er");
         assert!(Folder::open_dir(&path, false, 0).is_none());
+        assert!(Folder::open_dir(&path.join("too/far"), true, 0).is_none() && !top.exists());
         let f = Folder::open_dir(&path, true, 10_000).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         for (n, name) in ["a", "b", "c"].into_iter().enumerate() {

@@ -237,6 +237,7 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         | Op::rmw
         | Op::cas
         | Op::fence
+        | Op::prefetch
         | Op::fpstat
         | Op::set_fpstat
         | Op::undo_fcmp

@@ -110,7 +110,7 @@ impl Run<'_> {
             Op::store => self.store(i)?,
             Op::rmw => self.rmw(i)?,
             Op::cas => self.cas(i)?,
-            Op::fence => 0,
+            Op::fence | Op::prefetch => 0,
 
             Op::fpstat => self.read(layout::FPSTAT, 4),
             Op::set_fpstat => {

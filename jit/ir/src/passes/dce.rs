@@ -38,6 +38,9 @@ pub struct Use {
     /// another view of it, or a condition that may be computed late, reads it as
     /// long as that result is read.
     pub last: u16,
+    /// Flags, or a condition, that some other condition or choice is made from:
+    /// they are computed where that is.
+    pub mixed: bool,
 }
 
 /// Whether an instruction must be executed.
@@ -52,7 +55,24 @@ pub enum Kept {
     /// ordinary exit shows: only the fault of a later op or the poll of a later
     /// block would. A back end may compute it on those cold paths instead.
     Rarely,
+    /// A `set` of a `Flags` slot to an integer flags op that only taken
+    /// conditional branches show, all of them on these flags: the host's flags
+    /// are still there, and the slot is to be written on the way.
+    AtEdges,
+    /// An integer flags op that must be computed where it stands: nothing from
+    /// there to its last use changes the host's flags.
+    AtOnce,
+    /// An integer flags op that must be computed where it stands and kept in
+    /// memory: computing it again needs a carry that may be gone.
+    Saved,
+    /// It computes the value whose flags the next instruction is, which is
+    /// `AtOnce` or `Saved`: the two are one host instruction.
+    WithNext,
 }
+
+/// Whether the host code of an op leaves the host's flags alone. Asked of ops
+/// that use a truth value or flags, it means: if those are the host's flags.
+pub type KeepsFlags = fn(&Region, &Inst) -> bool;
 
 impl Liveness {
     /// Whether instruction `i` must be executed.
@@ -64,6 +84,11 @@ impl Liveness {
     #[inline]
     pub fn uses_of(&self, i: u16) -> u16 {
         self.uses.get(usize::from(i)).map_or(0, |u| u.count)
+    }
+    /// Whether a block, by its index, needs a `Flags` slot on entry.
+    pub fn reads_flags(&self, block: usize, slot: u16) -> bool {
+        let bit = self.flag_slots.iter().position(|&s| s == slot).map_or(!0, |n| 1 << n);
+        self.blocks.get(block).is_none_or(|b| b.entry.read & bit != 0)
     }
     /// Whether instruction `i` is a `set` of flags that only cold paths need.
     #[inline]
@@ -80,18 +105,21 @@ struct Need {
     read: u8,
     /// Shown by a fault or a poll.
     rare: u8,
+    /// Read or shown where conditional branches go that are taken; none of
+    /// this crosses blocks.
+    edge: u8,
 }
 
 impl Need {
-    const ALL: Need = Need { read: !0, rare: !0 };
+    const ALL: Need = Need { read: !0, rare: !0, edge: 0 };
     fn join(self, o: Need) -> Need {
-        Need { read: self.read | o.read, rare: self.rare | o.rare }
+        Need { read: self.read | o.read, rare: self.rare | o.rare, edge: self.edge | o.edge }
     }
     fn without(self, mask: u8) -> Need {
-        Need { read: self.read & !mask, rare: self.rare & !mask }
+        Need { read: self.read & !mask, rare: self.rare & !mask, edge: self.edge & !mask }
     }
     fn only(self, mask: u8) -> Need {
-        Need { read: self.read & mask, rare: self.rare & mask }
+        Need { read: self.read & mask, rare: self.rare & mask, edge: self.edge & mask }
     }
 }
 
@@ -104,8 +132,9 @@ struct Summary {
     next: Vec<(u16, u8)>,
 }
 
-/// Computes what of a region must be executed.
-pub fn analyse(r: &Region, out: &mut Liveness) {
+/// Computes what of a region must be executed. A back end that can leave flags
+/// in the host's says in `keeps` which ops let them be there.
+pub fn analyse(r: &Region, keeps: Option<KeepsFlags>, out: &mut Liveness) {
     let n = r.insts.len();
     out.uses.clear();
     out.uses.resize(n, Use::default());
@@ -113,7 +142,7 @@ pub fn analyse(r: &Region, out: &mut Liveness) {
     out.kept.resize(n, Kept::No);
     flags_across_blocks(r, out);
     for b in 0..r.blocks.len() {
-        block(r, b, out);
+        block(r, b, keeps, out);
     }
 }
 
@@ -131,12 +160,16 @@ fn words(i: &Inst) -> Option<(usize, u64)> {
 }
 
 /// Backward pass over one block.
-fn block(r: &Region, index: usize, out: &mut Liveness) {
+fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness) {
     let b = r.blocks[index];
+    let mut host = HostFlags::new(b.end);
+    let mut with_next = false;
     // Words that are written before anyone may see them.
     let mut dead = [0u64; WORDS];
     let mut any_dead = false;
     let mut need = Need::ALL;
+    // The flags that the branches of `need.edge` are on.
+    let mut edges_on = None;
     for (n, i) in r.insts[usize::from(b.start)..usize::from(b.end)].iter().enumerate().rev() {
         let id = usize::from(b.start) + n;
         let effects = i.op.effects();
@@ -151,7 +184,11 @@ fn block(r: &Region, index: usize, out: &mut Liveness) {
                         continue;
                     }
                     if was.read == 0 {
-                        kept = Kept::Rarely;
+                        kept = match was.edge {
+                            0 => Kept::Rarely,
+                            _ if edges_on == Some(i.args[0]) => Kept::AtEdges,
+                            _ => Kept::Yes,
+                        };
                     }
                 } else if let Some((w, m)) = words(i) {
                     if dead[w] & m == m {
@@ -184,23 +221,160 @@ fn block(r: &Region, index: usize, out: &mut Liveness) {
                         dead = [0; WORDS];
                         any_dead = false;
                     }
-                    need = need.join(seen_by(r, out, i));
+                    let mut seen = seen_by(r, out, i);
+                    if i.op == Op::brcond
+                        && keeps.is_some()
+                        && let Some(f) = condition_on(r, i)
+                    {
+                        if edges_on.is_some_and(|e| e != f) {
+                            need.read |= need.edge;
+                            need.edge = 0;
+                        }
+                        edges_on = Some(f);
+                        (seen.edge, seen.read) = (seen.read, 0);
+                    }
+                    need = need.join(seen);
                     if effects.has(Effects::ENDS_BLOCK) {
                         need = seen_by(r, out, i);
                     }
                 }
             }
         }
-        out.kept[id] = kept;
-        let is_view = matches!(i.op, Op::trunc | Op::vtof | Op::vfromf)
+        let mut is_view = matches!(i.op, Op::trunc | Op::vtof | Op::vfromf)
             || matches!(i.ty, Type::Bool | Type::Flags);
-        let last = if is_view { own.last.max(id as u16) } else { id as u16 };
+        let mut last = id as u16;
+        if let Some(keeps) = keeps {
+            if with_next {
+                with_next = false;
+                kept = Kept::WithNext;
+                last += 1;
+            } else if is_integer_flags(i.op) {
+                kept = host.place(id as u16, i, own);
+                is_view = kept == Kept::Yes;
+                with_next = !is_view
+                    && id > usize::from(b.start)
+                    && computes(r, &r.insts[id - 1], i, id - 1)
+                    && (out.uses[id - 1].count > 0 || i.op == Op::fl_logic);
+            } else if kept != Kept::Rarely {
+                host.pass(r, id as u16, i, keeps);
+            }
+        }
+        out.kept[id] = kept;
+        if is_view {
+            last = own.last.max(last);
+        }
+        let mixes = matches!(i.op, Op::band | Op::bor | Op::bxor | Op::fl_select)
+            || (own.mixed && matches!(i.op, Op::bnot | Op::fl_cond));
         for &a in &i.args[..i.op.arity()] {
             if let Some(u) = out.uses.get_mut(usize::from(a)) {
                 u.count = u.count.saturating_add(1);
                 u.last = u.last.max(last);
+                u.mixed |= mixes;
             }
         }
+    }
+}
+
+/// The integer flags op that the first operand of an op is, or is a condition on.
+pub fn condition_on(r: &Region, i: &Inst) -> Option<u16> {
+    let mut by = i.args[0];
+    while let Op::bnot | Op::fl_cond = r.insts[usize::from(by)].op {
+        by = r.insts[usize::from(by)].args[0];
+    }
+    is_integer_flags(r.insts[usize::from(by)].op).then_some(by)
+}
+
+fn is_integer_flags(op: Op) -> bool {
+    matches!(op, Op::fl_add | Op::fl_sub | Op::fl_adc | Op::fl_sbc | Op::fl_logic)
+}
+
+/// Whether `v`, the value numbered `id`, is computed by an operation whose flags `f` is.
+fn computes(r: &Region, v: &Inst, f: &Inst, id: usize) -> bool {
+    let same = |x: u16, y: u16| {
+        let (a, b) = (&r.insts[usize::from(x)], &r.insts[usize::from(y)]);
+        x == y || (a.op == Op::iconst && b.op == Op::iconst && a.const_bits() == b.const_bits())
+    };
+    let both = || same(v.args[0], f.args[0]) && same(v.args[1], f.args[1]);
+    match (f.op, v.op) {
+        (Op::fl_add, Op::add) | (Op::fl_sub, Op::sub) => both(),
+        // The builder turns a constant round.
+        (Op::fl_sub, Op::add) => {
+            let (c, k) = (&r.insts[usize::from(f.args[1])], &r.insts[usize::from(v.args[1])]);
+            let sum = c.const_bits().wrapping_add(k.const_bits());
+            let zero = if v.ty == Type::I32 { sum as u32 == 0 } else { sum == 0 };
+            same(v.args[0], f.args[0]) && c.op == Op::iconst && k.op == Op::iconst && zero
+        }
+        (Op::fl_adc, Op::adc) | (Op::fl_sbc, Op::sbc) => {
+            let condition = |n: u16| {
+                let i = &r.insts[usize::from(n)];
+                (i.op, i.aux, i.args)
+            };
+            both() && (v.args[2] == f.args[2] || condition(v.args[2]) == condition(f.args[2]))
+        }
+        (Op::fl_logic, Op::and | Op::andc) => usize::from(f.args[0]) == id,
+        _ => false,
+    }
+}
+
+/// Follows, backwards, who changes the host's flags.
+struct HostFlags {
+    /// The next instruction that changes them.
+    changed: u16,
+    /// The next one before that which changes them unless they are `by`'s.
+    depends: Option<(u16, u16)>,
+}
+
+impl HostFlags {
+    fn new(end: u16) -> HostFlags {
+        HostFlags { changed: end, depends: None }
+    }
+    /// How flags op `id` is to be computed.
+    fn place(&mut self, id: u16, i: &Inst, own: Use) -> Kept {
+        let limit = match self.depends {
+            Some((_, by)) if by == id => self.changed,
+            Some((at, _)) => at,
+            None => self.changed,
+        };
+        let kept = if own.last <= limit && !own.mixed {
+            Kept::AtOnce
+        } else if matches!(i.op, Op::fl_adc | Op::fl_sbc) {
+            Kept::Saved
+        } else {
+            // Computed by its users: those that depended on it change flags.
+            if let Some((at, by)) = self.depends
+                && by == id
+            {
+                (self.changed, self.depends) = (at, None);
+            }
+            return Kept::Yes;
+        };
+        (self.changed, self.depends) = (id, None);
+        kept
+    }
+    /// Passes another op.
+    fn pass(&mut self, r: &Region, id: u16, i: &Inst, keeps: KeepsFlags) {
+        if !keeps(r, i) {
+            (self.changed, self.depends) = (id, None);
+            return;
+        }
+        let uses = match i.op {
+            Op::brcond | Op::exit_if | Op::movcond | Op::boolint => true,
+            Op::set => i.ty == Type::Flags,
+            _ => false,
+        };
+        if !uses {
+            return;
+        }
+        let Some(by) = condition_on(r, i) else {
+            (self.changed, self.depends) = (id, None);
+            return;
+        };
+        if let Some((at, other)) = self.depends
+            && other != by
+        {
+            self.changed = at;
+        }
+        self.depends = Some((id, by));
     }
 }
 
@@ -217,7 +391,7 @@ fn seen_by(r: &Region, out: &Liveness, i: &Inst) -> Need {
             None => Need::ALL,
         },
         op if op.effects().has(Effects(Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0)) => Need::ALL,
-        _ => Need { read: 0, rare: !0 },
+        _ => Need { read: 0, rare: !0, edge: 0 },
     }
 }
 
@@ -296,7 +470,7 @@ fn summarise(r: &Region, index: usize, out: &Liveness, next: &mut Vec<(u16, u8)>
     let b = r.blocks[index];
     // Slots not yet written.
     let mut open = (1u8 << out.flag_slots.len()) - 1;
-    let mut need = Need { read: 0, rare: if b.poll { open } else { 0 } };
+    let mut need = Need { read: 0, rare: if b.poll { open } else { 0 }, edge: 0 };
     for i in &r.insts[usize::from(b.start)..usize::from(b.end)] {
         match i.op {
             Op::set => {

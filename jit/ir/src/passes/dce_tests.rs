@@ -12,7 +12,7 @@ const FLAGS: Slot = Slot { offset: 520 + 256, ty: Type::Flags };
 /// The live instructions of a region, by name, and those that are rare.
 fn live(r: &Region) -> (Vec<&'static str>, Vec<usize>) {
     let mut l = Liveness::default();
-    analyse(r, &mut l);
+    analyse(r, None, &mut l);
     let names = (0..r.insts.len())
         .filter(|&i| l.is_live(i as u16))
         .map(|i| r.insts[i].op.info().name)
@@ -98,7 +98,7 @@ fn flags_die_across_blocks() {
     });
     let sets: Vec<usize> = (0..r.insts.len()).filter(|&i| r.insts[i].op == Op::set).collect();
     let mut l = Liveness::default();
-    analyse(&r, &mut l);
+    analyse(&r, None, &mut l);
     assert!(!l.is_live(sets[0] as u16), "both successors overwrite");
     assert!(l.is_live(sets[1] as u16) && l.is_live(sets[2] as u16), "the region's exits show them");
     assert_eq!(l.uses_of(2), 1, "fl_sub is used by fl_cond alone");
@@ -123,7 +123,7 @@ fn flags_needed_by_faults_and_polls_are_rare() {
         });
         let first = r.insts.iter().position(|i| i.op == Op::set).unwrap();
         let mut l = Liveness::default();
-        analyse(&r, &mut l);
+        analyse(&r, None, &mut l);
         (l.is_live(first as u16), l.is_rare(first as u16))
     };
     assert_eq!(with(false, false, false), (false, false));
@@ -162,7 +162,7 @@ fn other_views_of_a_flags_slot_read_it() {
         b.goto(0x2000);
     });
     let mut l = Liveness::default();
-    analyse(&r, &mut l);
+    analyse(&r, None, &mut l);
     let first = r.insts.iter().position(|i| i.op == Op::set).unwrap();
     assert!(l.is_live(first as u16) && !l.is_rare(first as u16));
 }
@@ -176,10 +176,10 @@ fn memory_is_reused_between_regions() {
             b.brcond(b.fl_cond(f, FlagCond::Ne), 0x1000);
             b.goto(0x2000);
         });
-        analyse(&r, &mut l);
+        analyse(&r, None, &mut l);
         assert_eq!(l.uses.len(), r.insts.len());
         let plain = build(|b| b.goto(0x2000));
-        analyse(&plain, &mut l);
+        analyse(&plain, None, &mut l);
         assert_eq!((l.uses.len(), l.kept.as_slice()), (1, [Kept::Yes].as_slice()));
     }
 }

@@ -5,4 +5,4 @@ mod dce;
 #[cfg(test)]
 mod dce_tests;
 
-pub use dce::{Kept, Liveness, Use, analyse};
+pub use dce::{KeepsFlags, Kept, Liveness, Use, analyse, condition_on};

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: native, qemu-user and remu over the same work, in turn, as a table of ratios.
 
+mod figures;
 mod report;
 mod row;
 
@@ -17,6 +18,7 @@ use crate::fuzz::Random;
 use crate::jail::{self, Ending, Runner, Spec};
 use crate::{cache, cmd, oracle, programs, sysroot};
 
+use figures::{Figures, Sums};
 use report::{Measured, Report, Series};
 use row::{Kind, Row};
 
@@ -113,12 +115,30 @@ fn measure(row: &Row, arch: Arch, remu: Option<&Runner>, options: &Options) -> R
         }
     }
     notes.dedup();
+    let figures = match remu {
+        Some(runner) => Some(figures(row, &pair.guest, runner, arch)?),
+        None => None,
+    };
     Ok(Measured {
+        figures,
         name: row.name.clone(),
         goal: row.goal,
         series: series.into_iter().map(|(k, v)| (k.to_string(), v)).collect(),
         notes,
     })
+}
+
+/// Has the runner print statistics: once without cache files, and then with those of a run before.
+fn figures(row: &Row, root: &sysroot::Sysroot, runner: &Runner, arch: Arch) -> Result<Figures> {
+    let run = |repeat| -> Result<Sums> {
+        let mut spec = prepare(row, root, Some(runner.clone()), arch)?;
+        spec.repeat = repeat;
+        spec.env.insert("REMU_STATS".to_string(), "1".to_string());
+        let outcome = jail::run(&spec, b"", Duration::from_secs(900))?;
+        Ok(Sums::of(&String::from_utf8_lossy(&outcome.stderr)))
+    };
+    let cold = run(1)?;
+    Ok(Figures::new(cold, run(2)?.less(cold)))
 }
 
 /// One jail; returns the cold figure (none if the program times itself) and the warm ones, in seconds.
@@ -128,29 +148,7 @@ fn once(
     runner: Option<Runner>,
     built_for: Arch,
 ) -> Result<(Option<f64>, Vec<f64>)> {
-    let runs = cache::root()?.join("runs");
-    fs::create_dir_all(&runs)?;
-    let here = cache::repository().join("sysroot-tests/bench");
-    let mut copies = BTreeMap::new();
-    if let Some(compile) = &row.compile {
-        copies.insert("program".to_string(), build(compile, built_for)?);
-    }
-    for (name, source) in &row.files_from {
-        copies.insert(name.clone(), here.join(source));
-    }
-    if let Some(bytes) = row.data {
-        copies.insert("data".to_string(), made_up_text(bytes)?);
-    }
-    let spec = Spec {
-        sysroot: root.path.clone(),
-        argv: row.command(),
-        files: row.files.clone(),
-        copies,
-        runner,
-        repeat: row.repeat,
-        report: runs.join(format!("bench-{}.report", std::process::id())),
-        ..Spec::default()
-    };
+    let spec = prepare(row, root, runner, built_for)?;
     let outcome = jail::run(&spec, b"", Duration::from_secs(900))?;
     if outcome.ending != Ending::Exit(0) {
         let error = String::from_utf8_lossy(&outcome.stderr);
@@ -177,6 +175,38 @@ fn once(
             Ok((None, seconds))
         }
     }
+}
+
+/// What the jail is to run for a row.
+fn prepare(
+    row: &Row,
+    root: &sysroot::Sysroot,
+    runner: Option<Runner>,
+    built_for: Arch,
+) -> Result<Spec> {
+    let runs = cache::root()?.join("runs");
+    fs::create_dir_all(&runs)?;
+    let here = cache::repository().join("sysroot-tests/bench");
+    let mut copies = BTreeMap::new();
+    if let Some(compile) = &row.compile {
+        copies.insert("program".to_string(), build(compile, built_for)?);
+    }
+    for (name, source) in &row.files_from {
+        copies.insert(name.clone(), here.join(source));
+    }
+    if let Some(bytes) = row.data {
+        copies.insert("data".to_string(), made_up_text(bytes)?);
+    }
+    Ok(Spec {
+        sysroot: root.path.clone(),
+        argv: row.command(),
+        files: row.files.clone(),
+        copies,
+        runner,
+        repeat: row.repeat,
+        report: runs.join(format!("bench-{}.report", std::process::id())),
+        ..Spec::default()
+    })
 }
 
 /// Compiles a source of the bench folder for guest or host; kept in the cache by content and compiler.

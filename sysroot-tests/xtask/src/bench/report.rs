@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::figures::Figures;
 use crate::arch::Arch;
 use crate::cmd;
 
@@ -28,6 +29,8 @@ pub(super) struct Measured {
     pub(super) goal: f64,
     /// By `native`, `qemu`, `remu`.
     pub(super) series: BTreeMap<String, Series>,
+    /// What the runner's statistics say, if it was there.
+    pub(super) figures: Option<Figures>,
     /// What went wrong.
     pub(super) notes: Vec<String>,
 }
@@ -100,7 +103,7 @@ impl Report {
         }
     }
 
-    /// The table of README.
+    /// The tables of README: ratios, and figures that depend less on the machine.
     pub(super) fn markdown(&self) -> String {
         let mut text = format!(
             "{} on {}, {}; times native, median; qemu-user {}\n\n",
@@ -120,6 +123,13 @@ impl Report {
                 show(row.ratio("remu", false)),
                 row.goal
             );
+        }
+        if self.rows.iter().any(|r| r.figures.is_some()) {
+            text += "\n";
+            text += Figures::HEAD;
+        }
+        for row in &self.rows {
+            text += &row.figures.map_or(String::new(), |f| f.row(&row.name));
         }
         text
     }
@@ -147,7 +157,13 @@ mod tests {
     fn ratios_are_to_native() {
         let series = |x: f64| Series { cold: vec![x * 2.0], warm: vec![x] };
         let all = [("native".to_string(), series(2.0)), ("remu".to_string(), series(3.0))];
-        let row = Measured { name: "x".into(), goal: 2.0, series: all.into(), notes: Vec::new() };
+        let row = Measured {
+            name: "x".into(),
+            goal: 2.0,
+            series: all.into(),
+            figures: None,
+            notes: Vec::new(),
+        };
         assert_eq!((row.ratio("remu", false), row.ratio("remu", true)), (Some(1.5), Some(3.0)));
         assert_eq!(row.ratio("qemu", false), None);
     }

@@ -41,6 +41,9 @@ pub(crate) struct Case {
     /// Package set of `sysroot.toml` that it needs beside the base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set: Option<String>,
+    /// The kernel starts the runner whatever the command line says, as setuid programs want it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) binfmt: bool,
     /// Seconds.
     #[serde(default = "default_timeout")]
     pub(crate) timeout: u64,

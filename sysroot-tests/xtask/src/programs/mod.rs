@@ -35,6 +35,12 @@ pub(crate) struct Options {
     /// Only programs with this tag; those tagged `long` run only so.
     #[arg(long)]
     pub(crate) tag: Option<String>,
+    /// Only programs with this package set of `sysroot.toml`.
+    #[arg(long)]
+    pub(crate) set: Option<String>,
+    /// How remu's calls that may sleep reach the kernel: auto, uring or direct (`REMU_IO`).
+    #[arg(long)]
+    pub(crate) io: Option<String>,
     /// Programs run side by side.
     #[arg(long, default_value_t = 2)]
     pub(crate) jobs: usize,
@@ -58,6 +64,8 @@ impl Options {
             binfmt: false,
             filter: None,
             tag: None,
+            set: None,
+            io: None,
             jobs: 2,
             bin: None,
             patience: 1.0,
@@ -128,6 +136,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn wanted(case: &case::Case, options: &Options) -> bool {
     options.filter.as_ref().is_none_or(|f| case.name.contains(f.as_str()))
         && options.tag.as_ref().is_none_or(|t| case.tags.contains(t))
+        && options.set.as_ref().is_none_or(|s| case.set.as_ref() == Some(s))
         && (!case.is_long() || options.tag.as_deref() == Some(case::LONG))
 }
 

@@ -15,13 +15,17 @@ use crate::sysroot::{Pair, Sysroot};
 use crate::{cache, oracle};
 
 /// Raised when jails change in a way that programs see, so that kept results are made again.
-const JAIL: u32 = 3;
+const JAIL: u32 = 4;
 
 /// What every run of one architecture shares.
 pub(crate) struct Ground {
     arch: Arch,
     pair: Pair,
     runner: Option<Runner>,
+    /// The same, started by the kernel.
+    registered: Option<Runner>,
+    /// `REMU_IO` for the guest's programs.
+    io: Option<String>,
     patience: f64,
 }
 
@@ -36,12 +40,20 @@ struct Seen {
 impl Ground {
     /// Finds the runner; an error if it has not been built.
     pub(crate) fn new(arch: Arch, pair: Pair, options: &Options) -> Result<Ground> {
-        let runner = match options.runner {
-            RunnerKind::Native => None,
-            RunnerKind::Qemu => Some(qemu(arch)?),
-            RunnerKind::Remu => Some(remu(arch, options.bin.clone(), options.binfmt)?),
+        let runner = |binfmt| match options.runner {
+            RunnerKind::Native => Ok(None),
+            RunnerKind::Qemu => qemu(arch).map(Some),
+            RunnerKind::Remu => remu(arch, options.bin.clone(), binfmt).map(Some),
         };
-        Ok(Ground { arch, pair, runner, patience: options.patience })
+        let (runner, registered) = (runner(options.binfmt)?, runner(true)?);
+        Ok(Ground {
+            arch,
+            pair,
+            runner,
+            registered,
+            io: options.io.clone(),
+            patience: options.patience,
+        })
     }
 
     /// The Debian suite both sysroots are of.
@@ -52,7 +64,8 @@ impl Ground {
     /// Runs the row and compares; returns how long it took.
     pub(crate) fn check(&self, case: &Case) -> Result<f64> {
         let start = Instant::now();
-        let seen = self.run(case, &self.pair.guest, self.runner.clone())?;
+        let runner = if case.binfmt { &self.registered } else { &self.runner };
+        let seen = self.run(case, &self.pair.guest, runner.clone())?;
         let seconds = start.elapsed().as_secs_f64();
         let reference = match case.stdout {
             Expected::As(reference) => Some(self.reference(case, reference)?),
@@ -67,11 +80,15 @@ impl Ground {
         let serial = SERIAL.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let dir = cache::root()?.join("runs");
         fs::create_dir_all(&dir)?;
+        let mut env = case.env.clone();
+        if let (Some(io), Some(_)) = (&self.io, &runner) {
+            env.insert("REMU_IO".to_string(), io.clone());
+        }
         let spec = Spec {
             sysroot: sysroot.path.clone(),
             argv: case.command(),
             files: case.files.clone(),
-            env: case.env.clone(),
+            env,
             runner,
             report: dir.join(format!("{}-{serial}.report", std::process::id())),
             ..Spec::default()

@@ -4,9 +4,10 @@ mod float;
 mod hash;
 mod lanes;
 mod permute;
+mod place;
 mod shift;
 
-use remu_ir::{Cond, Inst, Lane, Op, Type};
+use remu_ir::{Cond, Effects, Inst, Lane, Op, Type};
 
 use super::enc::{Label, RAX, RBP, Rm, W, at};
 use super::lower::Compiler;
@@ -115,10 +116,14 @@ impl Compiler<'_> {
     /// Lowers a vector op; false if it has no rule here.
     pub(super) fn vector_op(&mut self, id: u16, i: &Inst) -> bool {
         if let Some(op) = simple(i) {
-            let (x, y) = (self.reg(i.args[0]), self.reg(i.args[1]));
+            let [mut x, mut y, ..] = i.args;
+            if i.op.effects().has(Effects::COMMUTES) && self.in_memory(x) && !self.in_memory(y) {
+                (x, y) = (y, x);
+            }
+            let (x, y) = (self.reg(x), self.vec_place(y));
             self.done_all(i);
             let d = self.dest(id, Some(X + x));
-            self.a.vex(op, d - X, x, Rm::R(y));
+            self.vex_place(op, d - X, x, y);
             self.finish(id, d);
             return true;
         }
@@ -156,13 +161,14 @@ impl Compiler<'_> {
             }
             Op::vcmp => return self.vec_compare(id, i, l),
             Op::vext => {
-                let (lo, hi) = (self.reg(i.args[0]), self.reg(i.args[1]));
+                let (hi, lo) = (self.reg(i.args[1]), self.vec_place(i.args[0]));
                 self.done_all(i);
-                let d = self.dest(id, None);
-                self.a.vex_imm(PALIGNR, d - X, hi, Rm::R(lo), i.imm as u8);
+                let d = self.dest(id, Some(X + hi));
+                self.vex_place_imm(PALIGNR, d - X, hi, lo, i.imm as u8);
                 self.finish(id, d);
             }
             Op::vlow => self.vec1(id, i, |c, d, x| c.a.vex(MOVQ_X, d, 0, Rm::R(x))),
+            Op::vhigh if self.fused_high(id, i) => {}
             // vpsrldq
             Op::vhigh => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1173, 3, d, Rm::R(x), 8)),
             Op::vdup => {
@@ -235,9 +241,7 @@ impl Compiler<'_> {
                 });
             }
             Op::aesimc => self.vec1(id, i, |c, d, x| c.a.vex(0x21db, d, 0, Rm::R(x))),
-            Op::vpmull if l == Lane::D => {
-                self.vec2(id, i, |c, d, x, y| c.a.vex_imm(0x3144, d, x, Rm::R(y), 0))
-            }
+            Op::vpmull if l == Lane::D => self.carryless_lanes(id, i),
             _ => {
                 return self.hash_op(id, i)
                     || self.permute(id, i)
@@ -247,6 +251,37 @@ impl Compiler<'_> {
             }
         }
         true
+    }
+
+    /// The upper half of a vector whose only use is the carry-less product
+    /// behind it: that takes it from where it is.
+    fn fused_high(&mut self, id: u16, i: &Inst) -> bool {
+        let v = self.vals[usize::from(id)];
+        let reader = self.inst(v.last);
+        let fused = v.uses == 1
+            && (reader.op, reader.aux) == (Op::vpmull, Lane::D as u8)
+            && reader.args[..2].contains(&id);
+        if fused {
+            self.alias(id, i.args[0]);
+        }
+        fused
+    }
+    fn carryless_lanes(&mut self, id: u16, i: &Inst) {
+        // Operands that `fused_high` left to this op.
+        let high = [0, 1].map(|n| {
+            let arg = i.args[n];
+            self.inst(arg).op == Op::vhigh && self.root(arg) != arg
+        });
+        let (mut first, mut second) = (0, 1);
+        if self.in_memory(i.args[0]) && !self.in_memory(i.args[1]) {
+            (first, second) = (1, 0);
+        }
+        let (x, y) = (self.reg(i.args[first]), self.vec_place(i.args[second]));
+        self.done_all(i);
+        let d = self.dest(id, Some(X + x));
+        let halves = u8::from(high[first]) | u8::from(high[second]) << 4;
+        self.vex_place_imm(0x3144, d - X, x, y, halves);
+        self.finish(id, d);
     }
 
     fn vec1(&mut self, id: u16, i: &Inst, f: impl Fn(&mut Self, u8, u8)) {
@@ -384,8 +419,8 @@ impl Compiler<'_> {
                         * 0x0001_0001_0001_0001_0001_0001_0001_0001
                 };
                 self.vec1(id, i, |c, d, x| {
-                    c.vector_constant(XT, pattern);
-                    c.a.vex(PSHUFB, d, x, Rm::R(XT));
+                    let pattern = c.constant(pattern);
+                    c.a.vex_rip(PSHUFB, d, x, pattern);
                 });
             }
             Lane::Q => return false,

@@ -45,8 +45,8 @@ impl Compiler<'_> {
     /// Bytes of the operand in the order of `mask`.
     fn shuffle(&mut self, id: u16, i: &Inst, mask: u128) {
         self.vec1(id, i, |c, d, x| {
-            c.vector_constant(XT, mask);
-            c.a.vex(PSHUFB, d, x, Rm::R(XT));
+            let mask = c.constant(mask);
+            c.a.vex_rip(PSHUFB, d, x, mask);
         });
     }
 

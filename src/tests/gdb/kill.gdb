@@ -1,0 +1,7 @@
+# run: spin
+# ends: by SIGKILL
+break main
+continue
+#= Breakpoint 1, main
+kill
+#= killed

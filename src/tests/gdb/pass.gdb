@@ -1,0 +1,5 @@
+# run: signals
+# stdout: same
+handle all nostop noprint pass
+continue
+#= exited normally
