@@ -159,10 +159,7 @@ fn check(name: &str, cpus: usize, want: &[u64]) {
 
 const INTERRUPT: u64 = 1 << 63;
 
-/// Known failure: one of the traps that the program expects is not seen, with binutils 2.40; why is
-/// not known. Fails as soon as it passes.
 #[test]
-#[should_panic(expected = "left == right")]
 fn page_tables() {
     #[rustfmt::skip]
     check("paging", 1, &[
@@ -188,10 +185,7 @@ fn code_that_changes() {
     check("code", 1, &[0, 1, 2, 0, 1, 2, 0, 1, 2]);
 }
 
-/// Known failure: one of the traps that the program expects is not seen, with binutils 2.40; why is
-/// not known. Fails as soon as it passes.
 #[test]
-#[should_panic(expected = "left == right")]
 fn physical_memory_protection() {
     check("pmp", 1, &[22, 11, 33, 5, 7, 5, 2, 9]);
 }
@@ -201,10 +195,7 @@ fn harts_count_together() {
     check("harts", 4, &[80_000, 80_000]);
 }
 
-/// Known failure: one of the traps that the program expects is not seen, with binutils 2.40; why is
-/// not known. Fails as soon as it passes.
 #[test]
-#[should_panic(expected = "left == right")]
 fn exceptions() {
     let Some(code) = assemble("traps") else { return };
     for one_insn in [false, true] {
