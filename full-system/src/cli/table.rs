@@ -114,7 +114,7 @@ fn smp(o: &mut Options, arg: &str) -> Result<(), String> {
     };
     let cpus = number("cpus")?;
     let most = number("maxcpus")?;
-    let parts = ["sockets", "dies", "clusters", "cores", "threads"].map(|k| number(k));
+    let parts = ["sockets", "dies", "clusters", "cores", "threads"].map(number);
     let mut product = 1u32;
     for part in parts {
         product = part?.unwrap_or(1).checked_mul(product).ok_or("too many processors")?;

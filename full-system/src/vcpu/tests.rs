@@ -201,7 +201,7 @@ fn exceptions() {
     for one_insn in [false, true] {
         let got = Machine::new(&code, 1, one_insn).run();
         // Cause, place, value; the registers in between are not what a failed load leaves.
-        let causes: Vec<u64> = got.iter().copied().collect();
+        let causes: Vec<u64> = got.to_vec();
         let at = |n: usize| causes[n];
         let start: Vec<(u64, u64)> = (0..5).map(|n| (at(3 * n), at(3 * n + 2))).collect();
         let pc = |n: usize| causes[3 * n + 1];

@@ -1,6 +1,6 @@
 # What every program begins with. Reports go to a device at 0x10000000 that remembers 64-bit words.
         .option arch, +zicsr, +zifencei, +a, +f, +d
-        # Handlers skip what has trapped: 4 bytes.
+        # Handlers go on four bytes behind what trapped.
         .option norvc
         .macro report value
         li      t6, 0x10000000
