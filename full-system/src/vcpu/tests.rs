@@ -206,7 +206,7 @@ fn exceptions() {
         let start: Vec<(u64, u64)> = (0..5).map(|n| (at(3 * n), at(3 * n + 2))).collect();
         let pc = |n: usize| causes[3 * n + 1];
         assert_eq!(start[0].0, 11);
-        assert_eq!(start[1].0, 2);
+        assert_eq!(start[1], (2, 0xffff_ffff));
         assert_eq!((start[2].0, start[2].1), (3, RAM + pc(2)));
         assert_eq!((start[3].0, start[3].1 & 0xfff0_007f), (2, 0x7c00_0073));
         assert_eq!(start[4], (6, 0x8000_1002));
