@@ -8,7 +8,8 @@ mod notes;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
@@ -62,28 +63,47 @@ impl Thread {
 /// Where the threads of a process come to rest that is about to be dumped.
 #[derive(Default)]
 pub(crate) struct Rest {
-    state: Mutex<State>,
-    come: Condvar,
+    wanted: AtomicBool,
+    threads: Mutex<Vec<Thread>>,
+    arrived: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    wanted: bool,
-    threads: Vec<Thread>,
+/// Keeps threads from coming to rest, around fork(2).
+pub(crate) struct Held<'a>(&'a Rest, #[expect(dead_code, reason = "held, not read")] Threads<'a>);
+
+type Threads<'a> = MutexGuard<'a, Vec<Thread>>;
+
+impl Held<'_> {
+    /// In the child, which has one thread and is not about to be dumped.
+    pub(crate) fn in_child(self) {
+        self.0.wanted.store(false, Ordering::Release);
+    }
 }
 
 impl Rest {
+    fn lock(&self) -> Threads<'_> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Call before fork(2).
+    pub(crate) fn hold(&self) -> Held<'_> {
+        Held(self, self.lock())
+    }
+
     /// For a thread that has looked up from guest code: stays here if the process is about to be
     /// dumped.
+    #[inline]
     pub(crate) fn stay(&self, task: &Task) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.wanted {
-            return;
+        if self.wanted.load(Ordering::Acquire) {
+            self.come(task);
         }
+    }
+
+    #[cold]
+    fn come(&self, task: &Task) -> ! {
         host::set_mask(u64::MAX);
-        state.threads.push(Thread::of(task));
-        self.come.notify_all();
-        drop(state);
+        self.lock().push(Thread::of(task));
+        self.arrived.notify_all();
         loop {
             std::thread::park();
         }
@@ -91,28 +111,23 @@ impl Rest {
 
     /// Brings the other threads to rest; those that have come.
     fn call(&self, task: &Task) -> Vec<Thread> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.wanted {
+        if self.wanted.swap(true, Ordering::AcqRel) {
             // Another thread dumps.
-            drop(state);
-            self.stay(task);
-            return Vec::new();
+            self.come(task);
         }
-        state.wanted = true;
-        drop(state);
         host::call_threads();
         let others = task.shared.live_threads().saturating_sub(1);
         let end = Instant::now() + PATIENCE;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.threads.len() < others {
+        let mut threads = self.lock();
+        while threads.len() < others {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            let waited = self.come.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.arrived.wait_timeout(threads, left);
+            threads = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        std::mem::take(&mut state.threads)
+        std::mem::take(&mut threads)
     }
 }
 
@@ -130,8 +145,8 @@ pub(crate) fn before_death(task: &Task, signal: i32) {
     }
 }
 
-/// Dumps the guest. True when the kernel's own dump has been led where it does no harm, so that it
-/// may note that there is one.
+/// Dumps the guest. True when the kernel's own dump has been led where it does no harm, so that the
+/// kernel may note that there is one.
 fn dump(task: &Task, signal: i32, limit: u64) -> bool {
     let threads = task.shared.rest.call(task);
     let name = name::Name::find(task, signal);

@@ -105,6 +105,7 @@ impl Task {
         let space = shared.mm.hold();
         let actions = shared.actions.lock();
         let limits = shared.limits.lock();
+        let rest = shared.rest.hold();
         let tracees = trace::hold();
         let traced = self.traces_child(a);
         let pid = if plain {
@@ -124,12 +125,13 @@ impl Task {
             Ok(0) => {
                 engine.in_child(&self.cpu);
                 tracees.in_child();
+                rest.in_child();
                 drop((changes, space, actions, limits));
                 return self.in_forked_child(a, traced);
             }
             other => other?,
         };
-        drop((tracees, limits, actions, space, engine, changes));
+        drop((tracees, rest, limits, actions, space, engine, changes));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));

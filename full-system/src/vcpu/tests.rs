@@ -27,7 +27,11 @@ impl Mmio for Reports {
         0
     }
     fn write(&self, _: u64, _: u8, value: u64) {
-        self.0.lock().expect("not poisoned").push(value);
+        let mut all = self.0.lock().expect("not poisoned");
+        // A program that runs wild shall not fill the host's memory.
+        if all.len() < 1000 {
+            all.push(value);
+        }
     }
     fn widest(&self) -> u8 {
         8
@@ -68,7 +72,15 @@ fn assemble(name: &str) -> Option<Vec<u8>> {
     let source = out.with_extension("s");
     std::fs::write(&source, text.concat()).expect("written");
     let built = Command::new(GCC)
-        .args(["-nostdlib", "-static", "-Wl,-Ttext=0x80000000", "-Wl,--no-relax", "-o"])
+        .args([
+            "-nostdlib",
+            "-static",
+            "-Wl,-Ttext=0x80000000",
+            "-fno-pic",
+            "-no-pie",
+            "-Wl,--no-relax",
+            "-o",
+        ])
         .args([&object, &source])
         .status();
     if built.is_err() {
@@ -189,12 +201,12 @@ fn exceptions() {
     for one_insn in [false, true] {
         let got = Machine::new(&code, 1, one_insn).run();
         // Cause, place, value; the registers in between are not what a failed load leaves.
-        let causes: Vec<u64> = got.iter().copied().collect();
+        let causes: Vec<u64> = got.to_vec();
         let at = |n: usize| causes[n];
         let start: Vec<(u64, u64)> = (0..5).map(|n| (at(3 * n), at(3 * n + 2))).collect();
         let pc = |n: usize| causes[3 * n + 1];
         assert_eq!(start[0].0, 11);
-        assert_eq!(start[1].0, 2);
+        assert_eq!(start[1], (2, 0xffff_ffff));
         assert_eq!((start[2].0, start[2].1), (3, RAM + pc(2)));
         assert_eq!((start[3].0, start[3].1 & 0xfff0_007f), (2, 0x7c00_0073));
         assert_eq!(start[4], (6, 0x8000_1002));

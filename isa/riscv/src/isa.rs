@@ -152,13 +152,15 @@ impl Isa for Riscv64 {
     }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
         let Some((word, _)) = fetch(code) else { return l.illegal() };
-        if self.machine && Self::is_emulated(word, l.key()) {
+        let insn = decode::decode(word, &self.features);
+        // What does not exist goes the same way, to be named in `mtval`.
+        if self.machine && (insn.is_none() || Self::is_emulated(word, l.key())) {
             const INFO: usize = core::mem::offset_of!(remu_isa::Header, exit_info);
             let info = Slot { offset: INFO as u16, ty: Type::I64 };
             l.set(info, l.c64(word.into()));
             return l.exit(ExitKind::Special, l.pc());
         }
-        match decode::decode(word, &self.features) {
+        match insn {
             Some(insn) => decode::lift(l, &insn),
             None => l.illegal(),
         }

@@ -14,10 +14,13 @@ use std::process::Command;
 const OBJDUMP: &str = "riscv64-linux-gnu-objdump";
 const AS: &str = "riscv64-linux-gnu-as";
 
+/// Everything there is, for programs and for machines.
+const ALL: features::Features = features::MAX.union(features::MACHINE);
+
 /// Our text of an instruction in the form that `theirs` makes of objdump's.
 fn ours(word: u32, pc: u64) -> String {
     let ctx = fmt::Ctx { pc };
-    match decode::decode(word, &features::MAX) {
+    match decode::decode(word, &ALL) {
         Some(insn) => insn.display(&ctx).to_string(),
         None => "undefined".to_owned(),
     }
@@ -66,7 +69,7 @@ fn compare(file: &Path, args: &[&str], limit: usize) -> (usize, BTreeMap<String,
         let Ok(word) = u32::from_str_radix(bytes, 16) else { continue };
         count += 1;
         let (ours, mut theirs) = (ours(word, pc), theirs(asm));
-        let insn = decode::decode(word, &features::MAX);
+        let insn = decode::decode(word, &ALL);
         if let Some(target) = insn.and_then(|i| i.target(pc)) {
             // Without any symbol in the file, addresses have a prefix.
             if let Some(stem) = theirs.strip_suffix(&format!("0x{target:x}")) {
@@ -159,7 +162,7 @@ fn random_instances_disassemble_as_objdump_says() {
 
 /// Instances on which objdump and we differ on purpose.
 fn excluded(word: u32) -> bool {
-    let Some(insn) = decode::decode(word, &features::MAX) else { return true };
+    let Some(insn) = decode::decode(word, &ALL) else { return true };
     let text = insn.to_string();
     // Registers that user code does not have print as numbers.
     let csr = insn.name().starts_with("csr") && text.contains("0x");

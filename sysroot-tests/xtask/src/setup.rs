@@ -26,6 +26,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "riscv64-linux-gnu-objdump",  package: "binutils-riscv64-linux-gnu" },
     Tool { program: "aarch64-linux-gnu-gcc",      package: "gcc-aarch64-linux-gnu" },
     Tool { program: "aarch64-linux-gnu-g++",      package: "g++-aarch64-linux-gnu" },
+    Tool { program: "qemu-aarch64-static",        package: "qemu-user-static" },
     Tool { program: "aarch64-linux-gnu-objdump",  package: "binutils-aarch64-linux-gnu" },
 ];
 

@@ -1,5 +1,7 @@
 # What every program begins with. Reports go to a device at 0x10000000 that remembers 64-bit words.
         .option arch, +zicsr, +zifencei, +a, +f, +d
+        # Handlers go on four bytes behind what trapped.
+        .option norvc
         .macro report value
         li      t6, 0x10000000
         sd      \value, 0(t6)

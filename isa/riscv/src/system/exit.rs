@@ -60,6 +60,7 @@ fn emulate(
     around: &dyn Surroundings,
 ) -> Result<After, Illegal> {
     let mut after = After::default();
+    let insn = decode(word, &features).ok_or(Illegal)?;
     if uses_fp(word) {
         if r.mstatus() & mstatus::FS == 0 {
             return Err(Illegal);
@@ -68,7 +69,6 @@ fn emulate(
         r.set_mstatus(r.mstatus() | mstatus::FS);
         return Ok(after);
     }
-    let insn = decode(word, &features).ok_or(Illegal)?;
     let (mode, status) = (r.privilege(), r.mstatus());
     let on = |bit: u64| status & bit != 0;
     match insn {
