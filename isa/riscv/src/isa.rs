@@ -21,8 +21,7 @@ impl Riscv64 {
     pub fn new(features: Features) -> Riscv64 {
         Riscv64 { features, machine: false }
     }
-    /// The same in a machine.
-    /// The privileged state of vectors is not there yet.
+    /// The same in a machine, without vectors: their privileged state is not there yet.
     pub fn in_machine(features: Features) -> Riscv64 {
         Riscv64 { features: features.without_vectors(), machine: true }
     }

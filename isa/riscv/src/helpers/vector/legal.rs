@@ -178,16 +178,18 @@ fn crypto(c: Config, s: Step, base: Rule) -> Option<Rule> {
     if !(wide || c.sew == 2) || !fits {
         return None;
     }
+    let inside = s.vs2 >= s.vd && s.vs2 < s.vd + (1 << c.lmul.max(0));
     Some(match s.op {
         // One group of vs2 serves all: a scalar.
         AesdmVs | AesdfVs | AesemVs | AesefVs | AeszVs | Sm4rVs => {
-            let inside = s.vs2 >= s.vd && s.vs2 < s.vd + (1 << c.lmul.max(0));
             if inside {
                 return None;
             }
             Rule { vs2: None, vs1: None, ..base }
         }
-        Sha2ms | Sha2ch | Sha2cl | Sm3me => Rule { apart: true, ..base },
+        Sha2ms | Sha2ch | Sha2cl => Rule { apart: true, ..base },
+        // The other source may be where the result is.
+        Sm3me if inside => return None,
         Sm3c => Rule { vs1: None, apart: true, ..base },
         _ => base,
     })
