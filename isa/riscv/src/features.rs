@@ -109,9 +109,9 @@ features! {
     ZKSED = "zksed";
     /// SM3.
     ZKSH = "zksh";
-    /// Timing of the scalar instructions it lists does not depend on data, as far as the host's does not.
+    /// Data-independent timing of scalar instructions: a name that profiles have, see the README.
     ZKT = "zkt";
-    /// The same of vector instructions.
+    /// The same of vector instructions: likewise.
     ZVKT = "zvkt";
     /// Vectors of 128 bits with elements of up to 64.
     V = "v";
