@@ -67,6 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("no row matches");
     }
     let arches = options.arch.map_or_else(|| Arch::GUESTS.to_vec(), |a| vec![a]);
+    let mut reports = Vec::new();
     for arch in arches {
         let remu = programs::remu(arch, options.bin.clone(), false);
         if let Err(error) = &remu {
@@ -82,7 +83,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             report.write(&out)?;
         }
         println!("\n{}", report.markdown());
+        reports.push(report);
     }
+    let summary = report::summary(&reports);
+    println!("{summary}");
+    fs::write(out.join("bench.md"), summary)?;
     println!("written to {}", out.display());
     Ok(())
 }
