@@ -227,10 +227,13 @@ impl<'a> Compiler<'a> {
             let mut changed = [b.start; 32];
             let mut barrier = b.start;
             for id in b.start..b.end {
-                if live.kept[usize::from(id)] == Kept::No {
+                let i = &self.r.insts[usize::from(id)];
+                // A `set` that nobody sees says where its value may be computed all the
+                // same: the register is overwritten before anyone looks.
+                let dead = live.kept[usize::from(id)] == Kept::No;
+                if dead && (i.op != Op::set || live.kept[usize::from(i.args[0])] == Kept::No) {
                     continue;
                 }
-                let i = &self.r.insts[usize::from(id)];
                 if i.op.effects().has(Effects(
                     Effects::MAY_FAULT.0 | Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0,
                 )) {
@@ -280,6 +283,8 @@ impl<'a> Compiler<'a> {
                     {
                         self.vals[usize::from(of)].target = h;
                     }
+                } else if dead {
+                    continue;
                 }
                 current[key] = v;
                 changed[key] = id;
