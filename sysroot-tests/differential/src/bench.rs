@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use remu_engine::{CodeSource, Cpu, Engine, ExitKind, Options};
+use remu_engine::{CodeSource, Cpu, Engine, ExitKind, Host, Options};
 use remu_ir::interp::{FlatMemory, Outcome, layout, run};
 use remu_ir::{Builder, Region, Slot, Type};
 use remu_isa::{Fetch, Isa, Limits, form};
@@ -141,10 +141,10 @@ impl Bench {
         let make = || (subject.guest.make)(model);
         // As lifted, an instruction at a time: nothing is folded, forwarded, fused or left out.
         let limits = Limits { insns: 1, ..Limits::default() };
-        let plain = Options { limits, fold: false, ..Options::default() };
+        let plain = Options { limits, fold: false, host: Host::LEAST, ..Options::default() };
         let worlds = [
             World::new("translated", make()?, &code, Options::default())?,
-            World::new("translated without optimising", make()?, &code, plain)?,
+            World::new("translated without optimising, for the least host", make()?, &code, plain)?,
         ];
         let data = Mapping::new(DATA, DATA_SIZE).map_err(|e| e.to_string())?;
         Ok(Bench { subject, isa: make()?, worlds, code, data, builder: Builder::new() })

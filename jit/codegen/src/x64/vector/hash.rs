@@ -28,7 +28,7 @@ const LOWER: u8 = 0x11;
 impl Compiler<'_> {
     /// Lowers a hash op; false if the host cannot.
     pub(super) fn hash_op(&mut self, id: u16, i: &Inst) -> bool {
-        if !self.lay.sha {
+        if !self.lay.host.sha {
             return false;
         }
         match i.op {
