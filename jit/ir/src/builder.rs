@@ -104,15 +104,30 @@ impl Builder {
         self.mix(s, Op::aesimc, Op::aesdeclast, Op::aesdec)
     }
     fn mix(&self, s: Val, alone: Op, steps: Op, round: Op) -> Val {
-        let i = self.inst(s);
-        if i.op == steps {
-            let key = Val { id: i.args[1], ty: Type::V128 };
-            let k = self.inst(key);
-            if k.op == Op::vconst && self.0.borrow().region.vconsts[k.imm as usize] == 0 {
-                return self.make(round, &[Val { id: i.args[0], ty: Type::V128 }, key]);
+        match self.keyless(s) {
+            Some((op, of, zero)) if op == steps => self.make(round, &[of, zero]),
+            _ => self.make(alone, &[s]),
+        }
+    }
+    /// x ^ y, as part of an AES round without a key if one of them is that.
+    pub fn vxor(&self, x: Val, y: Val) -> Val {
+        for (round, key) in [(x, y), (y, x)] {
+            if let Some((op, of, _)) = self.keyless(round) {
+                return self.make(op, &[of, key]);
             }
         }
-        self.make(alone, &[s])
+        self.make(Op::vxor, &[x, y])
+    }
+    /// The op of an AES round whose key is zero, what it works on, and the key.
+    fn keyless(&self, v: Val) -> Option<(Op, Val, Val)> {
+        let i = self.inst(v);
+        if !matches!(i.op, Op::aesenc | Op::aesdec | Op::aesenclast | Op::aesdeclast) {
+            return None;
+        }
+        let value = |n: usize| Val { id: i.args[n], ty: Type::V128 };
+        let k = self.inst(value(1));
+        let zero = k.op == Op::vconst && self.0.borrow().region.vconsts[k.imm as usize] == 0;
+        zero.then(|| (i.op, value(0), value(1)))
     }
 
     /// Remembers that the guest sees the sticky flags `raw` as `seen`.
