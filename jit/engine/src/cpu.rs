@@ -174,6 +174,18 @@ impl CpuMemory {
             marks.set(n * MARKED + i);
         }
     }
+    /// The host address that the current cache has for a pc.
+    pub(crate) fn recall(&self, layout: &Layout, pc: u64) -> Option<u64> {
+        let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
+        let cache = self.cache(self.current_cache());
+        let (k, v) = &cache[i];
+        if k.load(Ordering::Acquire) != pc {
+            return None;
+        }
+        // Whoever empties the cache meanwhile makes the address that of the look-up.
+        let lookup = cache[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+        Some(v.load(Ordering::Relaxed)).filter(|&host| host != lookup)
+    }
     /// Takes the entry of [`CpuMemory::remember`] back.
     pub(crate) fn unremember(&self, layout: &Layout, pc: u64) {
         let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
@@ -328,6 +340,7 @@ impl Cpu {
         self.mem.base
     }
     /// The state as bytes, header included.
+    #[inline]
     pub fn state(&self) -> &[u8] {
         // SAFETY: the state part of the mapping; `&self` means that guest code
         // is not running on it, and other threads write only the exit-request
@@ -338,6 +351,7 @@ impl Cpu {
     ///
     /// # Panics
     /// If the slot lies outside the state.
+    #[inline]
     pub fn get(&self, slot: Slot) -> u128 {
         let n = slot.ty.bytes() as usize;
         let bytes = &self.state()[usize::from(slot.offset)..][..n];

@@ -104,7 +104,12 @@ impl Engine {
             let pc = mem.word(Layout::PC).load(Ordering::Relaxed);
             let generation = self.generation.load(Ordering::SeqCst);
             let Some(space) = space() else { break ExitKind::Fault };
-            let host = self.host_code(pc, space);
+            // What translated code would find there is as good.
+            let host = mem.recall(self.layout(), pc).unwrap_or_else(|| {
+                let host = self.host_code(pc, space);
+                mem.remember(self.layout(), pc, host);
+                host
+            });
             match self.enter(mem, pc, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.
@@ -126,14 +131,14 @@ impl Engine {
     fn enter(&self, mem: &CpuMemory, pc: u64, host: u64, generation: u64) -> ExitKind {
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
-        mem.remember(self.layout(), pc, host);
         // A barrier, too, and cheaper than a fence of its own: on this host nothing
         // behind it goes before the stores above.
         mem.word(Layout::IN_CODE).swap(1, Ordering::SeqCst);
         // A flush between lookup and here has taken the code away, and one that
-        // starts later waits for the flag. The same for code that was forgotten:
-        // whoever does that empties the cache after the count, so that either it
-        // or this thread takes the entry back.
+        // starts later waits for the flag. Flushes empty table and cache before the
+        // count, so that nothing of before is found with the new one. The same for
+        // code that was forgotten: whoever does that empties the cache after the
+        // count, so that either it or this thread takes the entry back.
         if self.generation.load(Ordering::SeqCst) != generation {
             mem.unremember(self.layout(), pc);
             mem.word(Layout::IN_CODE).store(0, Ordering::Release);

@@ -590,6 +590,9 @@ impl Engine {
         self.save_locked(s);
         // First: a thread that has been waited for must not find what is about to go.
         self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
+        for c in s.cpus.iter().filter_map(Weak::upgrade) {
+            c.clear_cache();
+        }
         self.generation.fetch_add(1, Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);

@@ -1,5 +1,5 @@
 //! Pointer authentication (FEAT_PAuth2) with an implementation-defined
-//! algorithm: the code is the top of a product of key, pointer and modifier.
+//! algorithm: the code is the top of the product of the key with pointer and modifier.
 //! Addresses have 48 bits and the top byte is a tag, so the code is exclusive-or'd
 //! with bits 54:48; what does not authenticate keeps bits there that fault.
 
@@ -11,8 +11,6 @@ use crate::state::slots;
 
 /// Position and length of the code.
 const FIELD: (u8, u8) = (48, 7);
-/// Odd, and its bits look random: spreads every bit to the top of a product.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 const CRC: CrcAttr = CrcAttr { castagnoli: true, size: 3 };
 
 /// The pointer without its code: bits 54:48 equal bit 55.
@@ -25,8 +23,9 @@ pub(crate) fn strip(l: &Lift, ptr: Val) -> Val {
 /// never authenticates.
 pub(crate) fn sign(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
     let address = l.shl_imm(ptr, 64 - u32::from(FIELD.0));
-    let mixed = l.xor(l.xor(address, modifier), l.get(slots::pac_key(key.into())));
-    let code = l.shr_imm(l.mul(mixed, l.c64(SPREAD)), 64 - u32::from(FIELD.1));
+    // Keys are random: they spread every bit to the top of a product.
+    let product = l.mul(l.add(address, modifier), l.get(slots::pac_key(key.into())));
+    let code = l.shr_imm(product, 64 - u32::from(FIELD.1));
     l.xor(ptr, l.shl_imm(code, FIELD.0.into()))
 }
 
