@@ -157,7 +157,9 @@ fn an_empty_range_of_changed_code_forgets_nothing() {
         engine.stats().regions
     };
     let translated = step();
-    for (start, end) in [(0, 0), (CODE, CODE), (CODE + 2, CODE + 2), (CODE + 8, CODE), (u64::MAX, 0)] {
+    for (start, end) in
+        [(0, 0), (CODE, CODE), (CODE + 2, CODE + 2), (CODE + 8, CODE), (u64::MAX, 0)]
+    {
         engine.code_changed(start, end);
     }
     assert_eq!(step(), translated);
