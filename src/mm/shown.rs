@@ -34,10 +34,12 @@ struct Chunk {
 }
 
 impl Chunk {
-    const EMPTY: Chunk = Chunk {
-        next: AtomicU64::new(0),
-        areas: [const { [AtomicU64::new(0), AtomicU64::new(0)] }; AREAS],
-    };
+    const fn empty() -> Chunk {
+        Chunk {
+            next: AtomicU64::new(0),
+            areas: [const { [AtomicU64::new(0), AtomicU64::new(0)] }; AREAS],
+        }
+    }
 }
 
 /// What is shown of one address space.
@@ -66,13 +68,12 @@ pub(super) struct Writer {
 
 impl Default for Writer {
     fn default() -> Writer {
-        let empty = const { AtomicU64::new(0) };
         let shown: &Shown = Box::leak(Box::new(Shown {
-            changes: empty,
+            changes: AtomicU64::new(0),
             heap: AtomicU64::new(0),
             stack: [const { AtomicU64::new(0) }; 2],
             vdso: AtomicU64::new(0),
-            first: Chunk::EMPTY,
+            first: Chunk::empty(),
         }));
         Writer { shown, chunks: vec![&shown.first], free: Vec::new(), used: 0 }
     }
@@ -95,7 +96,7 @@ impl Writer {
             return slot;
         }
         if self.used as usize == self.chunks.len() * AREAS {
-            let chunk: &Chunk = Box::leak(Box::new(Chunk::EMPTY));
+            let chunk: &Chunk = Box::leak(Box::new(Chunk::empty()));
             if let Some(last) = self.chunks.last() {
                 last.next.store(std::ptr::from_ref(chunk) as u64, Ordering::Release);
             }

@@ -29,7 +29,7 @@ pub(crate) struct Case {
     pub(crate) files: BTreeMap<String, String>,
     /// The same from the checkout: name in the working folder = path. Read at once, into `files`.
     #[serde(default, skip_serializing)]
-    sources: BTreeMap<String, String>,
+    pub(crate) sources: BTreeMap<String, String>,
     /// Environment beside the fixed one.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
