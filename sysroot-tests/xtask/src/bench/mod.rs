@@ -55,7 +55,7 @@ enum Who {
 
 /// Measures what the options select and writes the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let out = options.out.clone().unwrap_or_else(|| cache::repository().join("target/bench"));
+    let out = options.out.clone().unwrap_or_else(|| cache::target().join("bench"));
     fs::create_dir_all(&out)?;
     let rows = row::load(&cache::repository().join("sysroot-tests/bench/rows.toml"))?;
     let wanted = |r: &&Row| {

@@ -54,7 +54,7 @@ enum Runner {
 
 /// Runs the boots; an error if one fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let logs = cache::repository().join("target/boot");
+    let logs = cache::target().join("boot");
     fs::create_dir_all(&logs)?;
     let wanted = |b: &Boot| {
         options.arch.is_none_or(|a| a == b.arch)
@@ -89,11 +89,8 @@ fn emulator(options: &Options, arch: Arch) -> Result<Command> {
     if options.runner == Runner::Qemu {
         return oracle::system(arch);
     }
-    let bin = options.bin.clone().unwrap_or_else(|| {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| cache::repository().join("target"), PathBuf::from);
-        target.join("x86_64-unknown-linux-gnu/release")
-    });
+    let built = || cache::target().join("x86_64-unknown-linux-gnu/release");
+    let bin = options.bin.clone().unwrap_or_else(built);
     let path = bin.join(format!("remu-system-{arch}"));
     if !path.is_file() {
         bail!("{} does not exist; build it with `cargo build --release --bins`", path.display());
