@@ -52,7 +52,11 @@ impl Engine {
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
         self.take_key(cpu);
         let space = Space::user(cpu.key);
-        self.run_in(&cpu.mem, || Some(space))
+        let kind = self.run_in(&cpu.mem, || Some(space));
+        if kind == ExitKind::KeyChanged {
+            self.isa().key_changed(self.core(cpu).state());
+        }
+        kind
     }
     /// The same in a machine, whose memory `mmu` knows. It is asked about accesses on this thread
     /// until this returns, with [`ExitKind::Fault`] if it refused one.
