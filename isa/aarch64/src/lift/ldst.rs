@@ -215,9 +215,17 @@ macro_rules! pairs {
         pub fn $name(l: &Lift, a: args::Pair) {
             let p = $place(l, a);
             let first = $how(l, p);
+            // If the second half faults, what the first half is loaded to is unknown,
+            // unless that is where the address comes from.
+            let at_once = a.rt != a.rn;
+            if at_once {
+                l.$write(a.rt, first);
+            }
             let second = $how(l, p.next(1 << a.sz));
             $back(l, a);
-            l.$write(a.rt, first);
+            if !at_once {
+                l.$write(a.rt, first);
+            }
             l.$write(a.rt2, second);
         }
     };

@@ -455,7 +455,15 @@ impl<'a> CodeBuf<'a> {
         } else {
             self.movabs(d, v, RelocKind::Guest);
         }
+        self.note_pc(d, v);
+    }
+    /// A register holds a guest address.
+    pub(crate) fn note_pc(&mut self, d: Reg, v: u64) {
         self.held_pc = (self.pos, v, d);
+    }
+    /// The guest address that the last instruction left in a register.
+    pub(crate) fn held_pc(&self) -> Option<(u64, Reg)> {
+        (self.held_pc.0 == self.pos).then_some((self.held_pc.1, self.held_pc.2))
     }
     /// A register with a guest address: one that holds it already, or rax.
     pub(crate) fn reg_with_pc(&mut self, v: u64) -> Reg {

@@ -105,6 +105,9 @@ pub struct Compiler<'a> {
     pub(super) vals: Vec<Value>,
     pub(super) owner: [u16; 32],
     pub(super) locked: u32,
+    /// By integer register that a slot is pinned to: the guest address constant that it
+    /// holds, or 0.
+    pub(super) pc_held: [u64; 16],
     pub(super) pins: Vec<Host>,
     /// Value whose home is this word of state memory.
     pub(super) homes: Vec<u16>,
@@ -181,6 +184,7 @@ impl<'a> Compiler<'a> {
             vals,
             owner: [NOBODY; 32],
             locked: 0,
+            pc_held: [0; 16],
             pins,
             homes: filled(old.homes, lay.size / 4, NOBODY),
             spilled: [false; Layout::SPILLS],
