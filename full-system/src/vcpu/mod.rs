@@ -26,18 +26,17 @@ use crate::irq::CpuLines;
 use crate::machine::{Hardware, Model, Processor};
 use crate::softmmu::{Code, Forget, SoftMmu};
 
-/// Nanoseconds of a tick of the processors' time: 10 MHz, as on QEMU's boards.
-const TICK: u64 = 100;
-
 /// A processor's view of lines and time.
 struct Around {
     lines: Arc<CpuLines>,
     clock: Arc<Clock>,
+    /// Nanoseconds of a tick of the processors' time.
+    tick: u64,
 }
 
 impl Surroundings for Around {
     fn time(&self) -> u64 {
-        self.clock.now_ns() / TICK
+        self.clock.now_ns() / self.tick
     }
     fn lines(&self) -> u64 {
         self.lines.levels()
@@ -150,7 +149,8 @@ impl Thread {
         let deadline = self.shared.system.deadline(core.state());
         if deadline != self.deadline {
             self.deadline = deadline;
-            let at = deadline.and_then(|t| self.around.clock.host_time(t.saturating_mul(TICK)));
+            let ns = |t: u64| t.saturating_mul(self.around.tick);
+            let at = deadline.and_then(|t| self.around.clock.host_time(ns(t)));
             self.shared.alarms.set(self.alarm, at);
         }
     }
@@ -192,7 +192,8 @@ impl Vcpu {
         let kicked = control.clone();
         let alarm = shared.alarms.add(Box::new(move || kicked.kick()));
         let mmu = SoftMmu::new(shared.system.clone(), hardware.bus.clone());
-        let around = Around { lines, clock: hardware.clock.clone() };
+        let tick = (1_000_000_000 / shared.system.hertz()).max(1);
+        let around = Around { lines, clock: hardware.clock.clone(), tick };
         let mut thread = Thread {
             shared: shared.clone(),
             control: control.clone(),
