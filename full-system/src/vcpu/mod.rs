@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use remu_engine::{Cpu, Engine, Options};
-use remu_isa::{Limits, Surroundings, System};
+use remu_isa::{Flush, Limits, PhysMem, Surroundings, System};
 
 use self::alarm::Alarms;
 use self::control::{Control, Next, Order};
@@ -24,17 +24,24 @@ use crate::bus::PAGE;
 use crate::clock::Clock;
 use crate::irq::CpuLines;
 use crate::machine::{Hardware, Model, Processor};
-use crate::softmmu::{Code, Forget, SoftMmu};
+use crate::softmmu::{Code, Forget, SoftMmu, Tables};
+
+/// Bytes up to which a range is forgotten page by page.
+const SMALL: u64 = 32 * PAGE;
 
 /// A processor's view of lines and time.
 struct Around {
     lines: Arc<CpuLines>,
     clock: Arc<Clock>,
+    tables: Tables,
     /// Nanoseconds of a tick of the processors' time.
     tick: u64,
 }
 
 impl Surroundings for Around {
+    fn memory(&self) -> &dyn PhysMem {
+        &self.tables
+    }
     fn time(&self) -> u64 {
         self.clock.now_ns() / self.tick
     }
@@ -119,8 +126,7 @@ impl Thread {
             let trap = self.mmu.take_trap();
             let mut core = shared.engine.core(&mut self.cpu);
             let after = shared.system.exit(core.state(), kind, trap, &self.around);
-            let forget = self.mmu.flush(after.flush);
-            self.forget(forget);
+            self.flush(after.flush);
             if after.code_changed {
                 shared.engine.sync_code();
             }
@@ -133,6 +139,22 @@ impl Thread {
         }
         // The clock may stand still before the next time.
         self.deadline = None;
+    }
+
+    fn flush(&mut self, what: Flush) {
+        match what {
+            Flush::Range(from, bytes) if bytes <= SMALL => {
+                let last = from.wrapping_add(bytes.saturating_sub(1));
+                let pages = (last & !(PAGE - 1)).wrapping_sub(from & !(PAGE - 1)) / PAGE;
+                for n in 0..=pages {
+                    self.flush(Flush::Page(from.wrapping_add(n * PAGE)));
+                }
+            }
+            what => {
+                let forget = self.mmu.flush(what);
+                self.forget(forget);
+            }
+        }
     }
 
     fn forget(&mut self, what: Forget) {
@@ -191,9 +213,11 @@ impl Vcpu {
         lines.set_waker(Box::new(move || kicked.kick()));
         let kicked = control.clone();
         let alarm = shared.alarms.add(Box::new(move || kicked.kick()));
-        let mmu = SoftMmu::new(shared.system.clone(), hardware.bus.clone());
+        let align = 1 << shared.engine.isa().insn_align();
+        let mmu = SoftMmu::new(shared.system.clone(), hardware.bus.clone(), align);
         let tick = (1_000_000_000 / shared.system.hertz()).max(1);
-        let around = Around { lines, clock: hardware.clock.clone(), tick };
+        let tables = Tables(hardware.bus.clone());
+        let around = Around { lines, clock: hardware.clock.clone(), tables, tick };
         let mut thread = Thread {
             shared: shared.clone(),
             control: control.clone(),
