@@ -99,6 +99,9 @@ fn hardware(
         power: power.clone(),
         lines,
         reset: board.reset,
+        private: None,
+        firmware: None,
+        first_only: false,
         one_insn: options.one_insn,
     }
 }

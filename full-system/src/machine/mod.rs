@@ -11,7 +11,7 @@ use crate::devices::Device;
 use crate::event_loop::Handle;
 use crate::power::Power;
 
-pub use processor::{Hardware, Model, Processor, model};
+pub use processor::{Firmware, Hardware, Model, Processor, model};
 
 /// A machine.
 pub struct Machine {

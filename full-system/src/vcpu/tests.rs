@@ -123,6 +123,9 @@ impl Machine {
             clock: Arc::new(Clock::new()),
             power: Arc::new(NoPower),
             lines: (0..cpus).map(|_| Arc::new(CpuLines::new())).collect(),
+            private: None,
+            firmware: None,
+            first_only: false,
             reset: RAM,
             one_insn,
         };

@@ -51,6 +51,8 @@ pub trait PhysMem {
 
 /// What privileged state depends on besides the state struct.
 pub trait Surroundings {
+    /// Physical memory.
+    fn memory(&self) -> &dyn PhysMem;
     /// The machine's time counter.
     fn time(&self) -> u64;
     /// Levels of the processor's interrupt lines.
@@ -141,6 +143,8 @@ pub enum Flush {
     None,
     /// Those of the page of this guest address.
     Page(u64),
+    /// Those of a guest address and of so many bytes from it on.
+    Range(u64, u64),
     /// All.
     All,
 }
