@@ -123,7 +123,6 @@ impl Thread {
         self.shared.system.reset(core.state(), self.number, self.reset);
         self.shared.engine.sync_code();
         self.flush(Flush::All);
-        self.control.set_off(self.starts_off);
     }
 
     /// What [`Processor::start`] asks for.
@@ -137,6 +136,7 @@ impl Thread {
         match order {
             Order::Reset => {
                 self.power_on();
+                self.control.set_off(self.starts_off);
                 String::new()
             }
             Order::Dump => {
@@ -285,7 +285,8 @@ impl Vcpu {
     /// Processor `number`, paused.
     fn start(shared: &Arc<Shared>, hardware: &Hardware, number: usize) -> std::io::Result<Vcpu> {
         let cpu = Cpu::new(&shared.engine)?;
-        let control = Arc::new(Control::new(cpu.remote()));
+        let starts_off = hardware.first_only && number != 0;
+        let control = Arc::new(Control::new(cpu.remote(), starts_off));
         let lines = hardware.lines[number].clone();
         let kicked = control.clone();
         lines.set_waker(Box::new(move || kicked.kick()));
@@ -313,7 +314,7 @@ impl Vcpu {
             around,
             number: number as u64,
             reset: hardware.reset,
-            starts_off: hardware.first_only && number != 0,
+            starts_off,
             timers: 0,
             alarm,
             deadline: None,
