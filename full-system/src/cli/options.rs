@@ -15,6 +15,8 @@ pub(super) struct Options {
     pub(super) show_help: bool,
     pub(super) show_version: bool,
     pub(super) machine: Option<String>,
+    /// Properties of the board.
+    pub(super) properties: Vec<(String, String)>,
     pub(super) cpu: Option<String>,
     pub(super) cpus: u32,
     pub(super) memory: Option<u64>,

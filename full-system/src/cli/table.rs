@@ -91,6 +91,10 @@ fn machine(o: &mut Options, arg: &str) -> Result<(), String> {
     if let Some(name) = list.take("accel") {
         accel(o, &name)?;
     }
+    for key in boards::PROPERTIES {
+        let value = list.take(key).map(|value| ((*key).to_string(), value));
+        o.properties.extend(value);
+    }
     list.finish("the board")
 }
 

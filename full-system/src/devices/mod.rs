@@ -2,8 +2,13 @@
 //! saved and restored whole. What a device is wired to is given when it is made and is no part of its state.
 
 pub mod clint;
+mod gic;
+pub mod gicv2;
+pub mod gicv3;
 pub mod goldfish_rtc;
 pub mod ns16550;
+pub mod pl011;
+pub mod pl031;
 pub mod plic;
 pub mod registers;
 pub mod syscon;

@@ -65,8 +65,8 @@ pub struct Hardware {
 
 /// A processor model that `-cpu` has chosen.
 pub trait Model {
-    /// What the device tree says of it.
-    fn tree(&self) -> fdt::Cpu;
+    /// What the device tree says of so many of them.
+    fn tree(&self, cpus: u32) -> fdt::Cpu;
     /// Makes the processors.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use self::alarm::Alarms;
 use self::control::{Control, Next, Order};
 use self::mail::Mail;
 use crate::boards::fdt;
-use crate::bus::PAGE;
+use crate::bus::{self, PAGE};
 use crate::clock::Clock;
 use crate::irq::{CpuLines, PrivateInputs};
 use crate::machine::{Firmware, Hardware, Model, Processor};
@@ -103,6 +103,7 @@ impl Thread {
             log::error!("processor {}: no signal handler: {error}", self.number);
             return;
         }
+        bus::set_initiator(self.number as u32);
         self.power_on();
         loop {
             match self.control.next() {
@@ -123,6 +124,8 @@ impl Thread {
         self.shared.system.reset(core.state(), self.number, self.reset);
         self.shared.engine.sync_code();
         self.flush(Flush::All);
+        // The controller's inputs are low after its reset.
+        self.timers = 0;
     }
 
     /// What [`Processor::start`] asks for.
@@ -361,12 +364,18 @@ impl Processor for Vcpu {
 struct Chosen {
     guest: &'static remu_isa::Guest,
     name: String,
-    tree: fdt::Cpu,
+    made: remu_isa::Processor,
 }
 
 impl Model for Chosen {
-    fn tree(&self) -> fdt::Cpu {
-        self.tree.clone()
+    fn tree(&self, cpus: u32) -> fdt::Cpu {
+        let made = &self.made;
+        fdt::Cpu {
+            extensions: made.extensions.clone(),
+            mmu: made.mmu.clone(),
+            compatible: made.compatible.clone(),
+            numbers: (0..u64::from(cpus)).map(|n| made.system.affinity(n)).collect(),
+        }
     }
     fn start(&self, hardware: Hardware) -> Result<Vec<Arc<dyn Processor>>, String> {
         let made = make(self.guest, &self.name)?;
@@ -411,6 +420,5 @@ pub fn model(guest: &str, name: Option<&str>) -> Result<Box<dyn Model>, String> 
     let guest = remu_registry::by_name(guest).ok_or_else(|| format!("no guest '{guest}'"))?;
     let name = name.unwrap_or_default().to_string();
     let made = make(guest, &name)?;
-    let tree = fdt::Cpu { extensions: made.extensions, mmu: made.mmu };
-    Ok(Box::new(Chosen { guest, name, tree }))
+    Ok(Box::new(Chosen { guest, name, made }))
 }
