@@ -54,8 +54,10 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(remote: Remote) -> Control {
-        let (state, changed) = (Mutex::default(), Condvar::new());
+    /// Of a processor that is off, or not.
+    pub(super) fn new(remote: Remote, off: bool) -> Control {
+        let state = Mutex::new(State { off, ..State::default() });
+        let changed = Condvar::new();
         Control { remote, state, changed, sleeping: AtomicBool::new(false) }
     }
     fn lock(&self) -> MutexGuard<'_, State> {

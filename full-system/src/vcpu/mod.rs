@@ -124,7 +124,6 @@ impl Thread {
         self.shared.system.reset(core.state(), self.number, self.reset);
         self.shared.engine.sync_code();
         self.flush(Flush::All);
-        self.control.set_off(self.starts_off);
         // The controller's inputs are low after its reset.
         self.timers = 0;
     }
@@ -140,6 +139,7 @@ impl Thread {
         match order {
             Order::Reset => {
                 self.power_on();
+                self.control.set_off(self.starts_off);
                 String::new()
             }
             Order::Dump => {
@@ -288,7 +288,8 @@ impl Vcpu {
     /// Processor `number`, paused.
     fn start(shared: &Arc<Shared>, hardware: &Hardware, number: usize) -> std::io::Result<Vcpu> {
         let cpu = Cpu::new(&shared.engine)?;
-        let control = Arc::new(Control::new(cpu.remote()));
+        let starts_off = hardware.first_only && number != 0;
+        let control = Arc::new(Control::new(cpu.remote(), starts_off));
         let lines = hardware.lines[number].clone();
         let kicked = control.clone();
         lines.set_waker(Box::new(move || kicked.kick()));
@@ -316,7 +317,7 @@ impl Vcpu {
             around,
             number: number as u64,
             reset: hardware.reset,
-            starts_off: hardware.first_only && number != 0,
+            starts_off,
             timers: 0,
             alarm,
             deadline: None,

@@ -141,7 +141,7 @@ pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
         0xd4 => true,
         // ERET and its forms.
         0xd6 => word >> 21 & 15 == 4,
-        0xd5 => match word >> 19 & 7 {
+        0xd5 => match word >> 19 & 3 {
             0 => match fields(word) {
                 // WFI and WFE.
                 (3, 2, 0, 2 | 3) => true,
@@ -151,6 +151,8 @@ pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
                 (0, 4, _, 3..=5) => true,
                 _ => false,
             },
+            // SYSL.
+            1 if word >> 21 & 1 != 0 => true,
             // SYS.
             1 => match fields(word) {
                 // DC ZVA.
@@ -160,7 +162,7 @@ pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
                 _ => true,
             },
             // MSR and MRS.
-            2 | 3 => {
+            _ => {
                 let reg = (word >> 5) as u16 & 0x7fff | 0x8000;
                 if sysregs::is_user(reg) || word >> 21 & 1 != 0 && reg == sysregs::TPIDRRO {
                     sysregs::is_fp(reg) && key.0 & NO_FP != 0
@@ -170,8 +172,6 @@ pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
                     key.plain(reg).is_none()
                 }
             }
-            // SYSL.
-            _ => true,
         },
         _ => false,
     }
