@@ -1,10 +1,12 @@
-//! `virt` for 64-bit Arm, and how it starts: a few instructions at the beginning of memory that jump to the kernel.
+//! `virt` for 64-bit Arm, and how it starts: in firmware in its flash, or with a few instructions at the beginning of
+//! memory that jump to the kernel.
 
 use super::fdt::{self, Chosen, Cpu};
 use super::load::{self, Blob, Boot, Files, Image, LoadError};
 use super::{Board, Setup, What, rows};
+use crate::devices::fw_cfg::{Item, key};
 
-/// The generic board, without PCI and flash.
+/// The generic board, without PCI.
 pub(super) static VIRT: Board = Board {
     name: "virt",
     about: "Arm VirtIO board",
@@ -16,11 +18,14 @@ pub(super) static VIRT: Board = Board {
     firmware: true,
     #[rustfmt::skip]
     rows: rows! {
+        0x0000_0000, 0x400_0000,   What::FirmwareFlash;
+        0x0400_0000, 0x400_0000,   What::Flash;
         0x0800_0000, 0x1_0000,     What::GicDistributor { shared: 256 };
         0x0801_0000, 0x1_0000,     What::GicInterfaces;
         0x080a_0000, 0xf6_0000,    What::GicRedistributors;
         0x0900_0000, 0x1000,       What::Pl011, irq 1;
         0x0901_0000, 0x1000,       What::Pl031, irq 2;
+        0x0902_0000, 0x18,         What::FwCfg;
         0x0a00_0000, 0x200 x 32,   What::Virtio, irq 16;
     },
 };
@@ -37,13 +42,11 @@ fn boot(
     mut chosen: Chosen,
 ) -> Result<Boot, LoadError> {
     let (start, ram) = (setup.board.ram, setup.ram);
-    if let Some(name) = files.bios.as_deref().filter(|&n| n != "none") {
-        let name = files.firmware(name);
-        let why = format!("'{}': the board has no flash for firmware", name.display());
-        return Err(LoadError::Firmware(why));
+    if let Some(firmware) = firmware(files)? {
+        return with_firmware(setup, files, cpu, &chosen, firmware);
     }
     let path = files.kernel.as_ref();
-    let path = path.ok_or_else(|| LoadError::Firmware("nothing to start; give -kernel".into()))?;
+    let path = path.ok_or_else(|| LoadError::Firmware("nothing to start; give -kernel or -bios".into()))?;
     let bytes = load::unpacked("the kernel", path)?;
     let header = Header::find(&bytes);
     // Other images are loaded where kernels without sizes in their headers were.
@@ -67,7 +70,55 @@ fn boot(
     blobs.push(Blob { what: "the device tree", address: tree_at, bytes: tree.clone().into() });
     blobs.push(start_code(start, tree_at, entry));
     load::apart(&blobs)?;
-    Ok(Boot { blobs, tree, entry: start })
+    Ok(Boot { blobs, tree, entry: start, items: Vec::new() })
+}
+
+/// The firmware that was named, by either of two options.
+fn firmware(files: &Files) -> Result<Option<Blob>, LoadError> {
+    let bios = files.bios.as_deref().filter(|&n| n != "none").map(|name| files.firmware(name));
+    let Some(path) = bios.or_else(|| files.flash[0].as_ref().map(|f| f.path.clone())) else {
+        return Ok(None);
+    };
+    let what = "the firmware";
+    let bytes = load::read(what, &path)?;
+    let room = VIRT.rows.iter().find(|r| r.what == What::FirmwareFlash).map_or(0, |r| r.size);
+    if bytes.len() as u64 > room {
+        return Err(LoadError::Room { what, size: bytes.len() as u64, address: 0 });
+    }
+    Ok(Some(Blob { what, address: 0, bytes: bytes.into() }))
+}
+
+/// Firmware at the beginning of its flash, which finds the device tree at that of memory, and everything else by the
+/// configuration device.
+fn with_firmware(
+    setup: &Setup,
+    files: &Files,
+    cpu: &Cpu,
+    chosen: &Chosen,
+    firmware: Blob,
+) -> Result<Boot, LoadError> {
+    let mut items: Vec<Item> = vec![
+        (key::RAM_SIZE, setup.ram.to_le_bytes()[..].into()),
+        (key::CPUS, (setup.cpus as u16).to_le_bytes()[..].into()),
+    ];
+    let mut add = |size: u16, data: u16, bytes: Vec<u8>| {
+        items.push((size, (bytes.len() as u32).to_le_bytes()[..].into()));
+        items.push((data, bytes.into()));
+    };
+    if let Some(path) = &files.kernel {
+        add(key::KERNEL_SIZE, key::KERNEL_DATA, load::read("the kernel", path)?);
+    }
+    if let Some(path) = &files.initrd {
+        let bytes = load::read("the initial file system", path)?;
+        add(key::INITRD_SIZE, key::INITRD_DATA, bytes);
+    }
+    if let Some(text) = &files.append {
+        add(key::CMDLINE_SIZE, key::CMDLINE_DATA, [text.as_bytes(), &[0]].concat());
+    }
+    let tree = load::tree(files, || fdt::arm(setup, cpu, chosen))?;
+    let place = setup.board.ram;
+    let blob = Blob { what: "the device tree", address: place, bytes: tree.clone().into() };
+    Ok(Boot { blobs: vec![firmware, blob], tree, entry: 0, items })
 }
 
 /// The header of an `Image` (Linux's `Documentation/arch/arm64/booting.rst`).

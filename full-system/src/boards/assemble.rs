@@ -7,6 +7,8 @@ use crate::bus::{Bus, MapError, Mmio, PAGE, Ram};
 use crate::chardev::Port;
 use crate::clock::Clock;
 use crate::devices::virtio::{Kind, Slot};
+use crate::devices::cfi_flash::CfiFlash;
+use crate::devices::fw_cfg::{FwCfg, Item};
 use crate::devices::gicv2::Gicv2;
 use crate::devices::gicv3::{Gicv3, Target};
 use crate::devices::{
@@ -31,6 +33,10 @@ pub struct Wiring {
     pub power: Arc<dyn Power>,
     /// Serial ports in order; a board has nothing at a port that is not given.
     pub serial: Vec<Option<Arc<Port>>>,
+    /// Image of the flash that can be programmed, and whether it is only read.
+    pub flash: Option<(std::fs::File, bool)>,
+    /// Items of the firmware configuration device.
+    pub items: Vec<Item>,
     /// Virtio devices, the place of each, or any.
     pub virtio: Vec<(Arc<dyn Kind>, Option<u32>)>,
 }
@@ -60,6 +66,9 @@ pub enum AssembleError {
     /// More virtio devices than places.
     #[error("board '{0}' has no place for {1} virtio devices")]
     Virtio(&'static str, usize),
+    /// The image of the flash.
+    #[error("the flash image cannot be used: {0}")]
+    Flash(std::io::Error),
     /// A place that does not exist or is taken.
     #[error("virtio-mmio-bus.{0} does not exist or is taken")]
     Place(u32),
@@ -136,11 +145,15 @@ impl Controller {
 }
 
 /// Makes a board's devices and its bus.
-pub fn assemble(setup: &Setup, wiring: Wiring) -> Result<Parts, AssembleError> {
+pub fn assemble(setup: &Setup, mut wiring: Wiring) -> Result<Parts, AssembleError> {
     let mut bus = Bus::builder();
     bus.ram("ram", setup.board.ram, setup.ram.next_multiple_of(PAGE));
-    for row in setup.rows().filter(|r| r.what == What::ResetRom) {
-        bus.rom("reset-rom", row.base, row.size);
+    for row in setup.rows() {
+        match row.what {
+            What::ResetRom => bus.rom("reset-rom", row.base, row.size),
+            What::FirmwareFlash => bus.rom("flash0", row.base, row.size),
+            _ => {}
+        }
     }
     let ram = bus.allocate()?;
     let controller = Controller::new(setup, &wiring);
@@ -159,7 +172,12 @@ pub fn assemble(setup: &Setup, wiring: Wiring) -> Result<Parts, AssembleError> {
             devices.push((format!("{name}@{base:x}"), mmio));
         };
         match row.what {
-            What::ResetRom => {}
+            What::ResetRom | What::FirmwareFlash => {}
+            What::Flash => {
+                let flash = CfiFlash::new(row.size as usize, wiring.flash.take());
+                put("flash1", flash.map_err(AssembleError::Flash)?);
+            }
+            What::FwCfg => put("fw_cfg", FwCfg::new(std::mem::take(&mut wiring.items), ram.clone())),
             What::Syscon => put("syscon", Syscon::new(wiring.power.clone())),
             What::GoldfishRtc => {
                 put("goldfish_rtc", GoldfishRtc::new(line(), wiring.clock.clone(), &wiring.events));

@@ -64,6 +64,29 @@ pub struct Files {
     pub dtb: Option<PathBuf>,
     /// `-L`: folders to look for firmware in.
     pub data: Vec<PathBuf>,
+    /// Images of flash, for firmware and for what can be programmed.
+    pub flash: [Option<FlashImage>; 2],
+}
+
+/// An image of flash.
+#[derive(Clone, Debug)]
+pub struct FlashImage {
+    /// The file.
+    pub path: PathBuf,
+    /// Nothing is written to it.
+    pub read_only: bool,
+}
+
+impl FlashImage {
+    /// Opens the file; and whether nothing is written to it.
+    pub fn open(&self) -> Result<(File, bool), LoadError> {
+        let file = File::options().read(true).write(!self.read_only).open(&self.path);
+        let failed = |source| {
+            let (what, path) = ("the flash image", self.path.clone());
+            LoadError::Read { what, path, source }
+        };
+        Ok((file.map_err(failed)?, self.read_only))
+    }
 }
 
 impl Files {
@@ -84,6 +107,8 @@ pub struct Boot {
     pub tree: Vec<u8>,
     /// Where processors start.
     pub entry: u64,
+    /// Items of the firmware configuration device.
+    pub items: Vec<crate::devices::fw_cfg::Item>,
 }
 
 /// The device tree: the file that was named, or what `make` writes.

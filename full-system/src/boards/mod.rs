@@ -10,7 +10,7 @@ mod setup;
 mod tests;
 
 pub use assemble::{AssembleError, Parts, Wiring, assemble};
-pub use load::{Boot, Files};
+pub use load::{Boot, Files, FlashImage};
 pub use setup::{PROPERTIES, Setup};
 
 /// A board.
@@ -88,6 +88,12 @@ pub enum What {
     Pl011,
     /// A real-time clock.
     Pl031,
+    /// What the machine tells its firmware.
+    FwCfg,
+    /// Flash for firmware, as memory that is only read.
+    FirmwareFlash,
+    /// Flash that can be programmed.
+    Flash,
     /// Places for virtio devices.
     Virtio,
 }

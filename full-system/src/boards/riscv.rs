@@ -91,7 +91,7 @@ fn boot(
     blobs.push(Blob { what: "the device tree", address: fdt_at, bytes: tree.clone().into() });
     load::apart(&blobs)?;
     blobs.push(reset_code(start, fdt_at, kernel_entry));
-    Ok(Boot { blobs, tree, entry: RESET })
+    Ok(Boot { blobs, tree, entry: RESET, items: Vec::new() })
 }
 
 /// The firmware to load: what was named, or OpenSBI where a distribution keeps it.

@@ -25,6 +25,8 @@ fn wiring(events: &EventLoop) -> Wiring {
         events: events.handle().clone(),
         power: Arc::new(NoPower),
         serial: vec![Some(crate::chardev::Port::null())],
+        flash: None,
+        items: Vec::new(),
         virtio: Vec::new(),
     }
 }

@@ -12,7 +12,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use super::devices::Makings;
 use super::logging;
 use super::options::Options;
-use crate::boards::{Setup, Wiring, assemble, by_name, fdt::Chosen};
+use crate::boards::{Board, Files, Setup, What, Wiring, assemble, by_name, fdt::Chosen};
 use crate::chardev::{self, Controls, Mux, Port, Spec, Stream, Terminal};
 use crate::clock::Clock;
 use crate::event_loop::{EventLoop, Handle, Interest, Next, Watch};
@@ -61,6 +61,8 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
             events: events.handle().clone(),
             power: power.clone(),
             serial: vec![consoles.serial.clone()],
+            flash: flash(board, &options.files)?,
+            items: boot.items,
             virtio,
         },
     );
@@ -96,6 +98,15 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
     machine.quit();
     drop((terminal, signals));
     status.map_err(|e| format!("the event loop failed: {e}"))
+}
+
+/// Opens the image of the flash that can be programmed.
+fn flash(board: &Board, files: &Files) -> Result<Option<(std::fs::File, bool)>, String> {
+    let named = files.flash.iter().any(Option::is_some);
+    if named && !board.rows.iter().any(|r| r.what == What::Flash) {
+        return Err(format!("board '{}' has no flash", board.name));
+    }
+    files.flash[1].as_ref().map(|f| f.open().map_err(|e| e.to_string())).transpose()
 }
 
 /// Random words for the guest's kernel.

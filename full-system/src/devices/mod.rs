@@ -1,7 +1,9 @@
 //! Devices. Each has its registers as rows in `spec.rs`, its behaviour beside them, and one state struct that is
 //! saved and restored whole. What a device is wired to is given when it is made and is no part of its state.
 
+pub mod cfi_flash;
 pub mod clint;
+pub mod fw_cfg;
 mod gic;
 pub mod gicv2;
 pub mod gicv3;

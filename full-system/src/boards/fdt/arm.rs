@@ -36,6 +36,7 @@ pub fn arm(setup: &Setup, cpu: &Cpu, chosen: &Chosen) -> Result<Vec<u8>, Error> 
     timer(&mut f, setup)?;
     clock(&mut f)?;
     gic(&mut f, setup)?;
+    flash(&mut f, setup)?;
     for row in setup.rows() {
         for n in 0..row.count {
             if !row.what.is_serial() || chosen.serial {
@@ -121,20 +122,36 @@ fn gic(f: &mut FdtWriter, setup: &Setup) -> Result<(), Error> {
     f.end_node(node)
 }
 
+/// One node for both, as on QEMU's board.
+fn flash(f: &mut FdtWriter, setup: &Setup) -> Result<(), Error> {
+    let flash = |r: &&Row| matches!(r.what, What::FirmwareFlash | What::Flash);
+    let rows: Vec<_> = setup.rows().filter(flash).collect();
+    let Some(first) = rows.first() else { return Ok(()) };
+    let node = f.begin_node(&format!("flash@{:x}", first.base))?;
+    f.property_string("compatible", "cfi-flash")?;
+    let regions = rows.iter().flat_map(|r| reg(r.base, r.size));
+    f.property_array_u32("reg", &regions.collect::<Vec<_>>())?;
+    f.property_u32("bank-width", 4)?;
+    f.end_node(node)
+}
+
 fn device(f: &mut FdtWriter, row: &Row, n: u32) -> Result<(), Error> {
     let (name, compatible, clocks): (&str, &[&str], &[&str]) = match row.what {
         What::Pl011 => ("pl011", &["arm,pl011", "arm,primecell"], &["uartclk", "apb_pclk"]),
         What::Pl031 => ("pl031", &["arm,pl031", "arm,primecell"], &["apb_pclk"]),
         What::Virtio => ("virtio_mmio", &["virtio,mmio"], &[]),
+        What::FwCfg => ("fw-cfg", &["qemu,fw-cfg-mmio"], &[]),
         _ => return Ok(()),
     };
     let base = row.base + u64::from(n) * row.size;
     let node = f.begin_node(&format!("{name}@{base:x}"))?;
     f.property_string_list("compatible", list(compatible))?;
     f.property_array_u32("reg", &reg(base, row.size))?;
-    // Those of virtio are edges on QEMU's board, but levels here, and Linux asks for what it is told.
-    f.property_array_u32("interrupts", &[SHARED, row.irq + n, LEVEL])?;
-    if row.what == What::Virtio {
+    if row.irq != 0 {
+        // Those of virtio are edges on QEMU's board, but levels here, and Linux asks for what it is told.
+        f.property_array_u32("interrupts", &[SHARED, row.irq + n, LEVEL])?;
+    }
+    if matches!(row.what, What::Virtio | What::FwCfg) {
         f.property_null("dma-coherent")?;
     }
     if !clocks.is_empty() {

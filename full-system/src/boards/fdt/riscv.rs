@@ -118,7 +118,10 @@ fn device(f: &mut FdtWriter, row: &Row, n: u32, cpus: u32) -> Result<(), Error> 
         | What::GicInterfaces
         | What::GicRedistributors
         | What::Pl011
-        | What::Pl031 => return Ok(()),
+        | What::Pl031
+        | What::FwCfg
+        | What::FirmwareFlash
+        | What::Flash => return Ok(()),
         What::Syscon => ("test", &["sifive,test1", "sifive,test0", "syscon"]),
         What::GoldfishRtc => ("rtc", &["google,goldfish-rtc"]),
         What::Clint => ("clint", &["sifive,clint0", "riscv,clint0"]),
