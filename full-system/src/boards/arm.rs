@@ -30,12 +30,7 @@ const MACHINE: u16 = 183;
 const MIB: u64 = 1 << 20;
 
 /// Reads the files and lays them out as QEMU's board does.
-fn boot(
-    setup: &Setup,
-    files: &Files,
-    cpu: &Cpu,
-    mut chosen: Chosen,
-) -> Result<Boot, LoadError> {
+fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<Boot, LoadError> {
     let (start, ram) = (setup.board.ram, setup.ram);
     if let Some(name) = files.bios.as_deref().filter(|&n| n != "none") {
         let name = files.firmware(name);
