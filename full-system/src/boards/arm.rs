@@ -35,12 +35,7 @@ const MACHINE: u16 = 183;
 const MIB: u64 = 1 << 20;
 
 /// Reads the files and lays them out as QEMU's board does.
-fn boot(
-    setup: &Setup,
-    files: &Files,
-    cpu: &Cpu,
-    mut chosen: Chosen,
-) -> Result<Boot, LoadError> {
+fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<Boot, LoadError> {
     let (start, ram) = (setup.board.ram, setup.ram);
     if let Some(firmware) = firmware(files)? {
         return with_firmware(setup, files, cpu, &chosen, firmware);

@@ -6,11 +6,11 @@ use super::{Row, Setup, What};
 use crate::bus::{Bus, MapError, Mmio, PAGE, Ram};
 use crate::chardev::Port;
 use crate::clock::Clock;
-use crate::devices::virtio::{Kind, Slot};
 use crate::devices::cfi_flash::CfiFlash;
 use crate::devices::fw_cfg::{FwCfg, Item};
 use crate::devices::gicv2::Gicv2;
 use crate::devices::gicv3::{Gicv3, Target};
+use crate::devices::virtio::{Kind, Slot};
 use crate::devices::{
     Device, clint::Clint, goldfish_rtc::GoldfishRtc, ns16550::Ns16550, pl011::Pl011, pl031::Pl031,
     plic::Plic, syscon::Syscon,
@@ -222,7 +222,10 @@ fn virtio(ram: &Arc<Ram>, line: Line, place: Option<&mut Option<Arc<dyn Kind>>>)
 }
 
 /// Which virtio device sits where: where it asks to be, else at the last free place, as on QEMU's boards.
-fn places(board: &super::Board, wiring: &Wiring) -> Result<Vec<Option<Arc<dyn Kind>>>, AssembleError> {
+fn places(
+    board: &super::Board,
+    wiring: &Wiring,
+) -> Result<Vec<Option<Arc<dyn Kind>>>, AssembleError> {
     let is_virtio = |r: &&Row| r.what == What::Virtio;
     let count = board.rows.iter().find(is_virtio).map_or(0, |r| r.count as usize);
     let mut places: Vec<Option<Arc<dyn Kind>>> = vec![None; count];

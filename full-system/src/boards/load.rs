@@ -128,7 +128,8 @@ pub(super) fn tree(
 
 /// Refuses parts that share bytes.
 pub(super) fn apart(blobs: &[Blob]) -> Result<(), LoadError> {
-    for (b, a) in blobs.iter().enumerate().flat_map(|(i, a)| blobs[..i].iter().map(move |b| (a, b))) {
+    for (b, a) in blobs.iter().enumerate().flat_map(|(i, a)| blobs[..i].iter().map(move |b| (a, b)))
+    {
         if a.address < b.end() && b.address < a.end() {
             let (size, address) = (b.bytes.len() as u64, b.address);
             return Err(LoadError::Room { what: b.what, size, address });

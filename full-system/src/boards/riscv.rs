@@ -42,12 +42,7 @@ const MACHINE: u16 = 243;
 const MIB: u64 = 1 << 20;
 
 /// Reads the files and lays them out as QEMU's board does.
-fn boot(
-    setup: &Setup,
-    files: &Files,
-    cpu: &Cpu,
-    mut chosen: Chosen,
-) -> Result<Boot, LoadError> {
+fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<Boot, LoadError> {
     let (board, ram) = (setup.board, setup.ram);
     let end = board.ram + ram;
     let mut blobs = Vec::new();

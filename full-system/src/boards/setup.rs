@@ -4,7 +4,8 @@ use super::{Board, Row, What};
 use crate::devices::{gicv2, gicv3};
 
 /// Properties that boards may have.
-pub const PROPERTIES: &[&str] = &["gic-version", "virtualization", "secure", "mte", "its", "highmem"];
+pub const PROPERTIES: &[&str] =
+    &["gic-version", "virtualization", "secure", "mte", "its", "highmem"];
 
 /// A board with as many processors, as much memory and such parts as were asked for.
 #[derive(Clone, Copy, Debug)]

@@ -58,9 +58,9 @@ impl Table {
     /// Name of the stretch and cell in it. None where no instruction can begin.
     fn place(&self, pc: u64, space: Space) -> Option<(Stretch, usize)> {
         let n = pc >> self.align;
-        // User addresses leave the upper byte free.
-        let name = (n / CELLS as u64) ^ u64::from(space.key.0) << 56;
-        let name = (name, space.pages[0], space.pages[1]);
+        // Page numbers leave the upper bits free.
+        let first = space.pages[0] ^ u64::from(space.key.0) << 44;
+        let name = (n / CELLS as u64, first, space.pages[1]);
         (n << self.align == pc).then_some((name, n as usize % CELLS))
     }
     /// Offset of the code for a guest pc.
@@ -125,6 +125,7 @@ mod tests {
             (t.get(6, Space::user(Key(1))), t.get(2, ZERO), t.get(1 << 40, ZERO)),
             (None, None, None)
         );
+        assert_eq!(t.get(6, Space::user(Key(1 << 19))), None);
         // The first stays.
         t.insert(ZERO, 5000, &[(12, 0), (14, 0)]);
         assert_eq!((t.get(12, ZERO), t.get(14, ZERO)), (Some(18), Some(5000)));

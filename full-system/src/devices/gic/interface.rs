@@ -1,7 +1,7 @@
 //! A processor's interface: which interrupts are urgent enough for it, and which it deals with.
 
-use super::interrupts::Candidate;
 use super::PRIORITY_BITS;
+use super::interrupts::Candidate;
 use crate::snapshot::state;
 
 /// Least binary point of group 0: all bits of a priority that exist are its group priority.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use self::distributor::Distributor;
 use self::redistributors::Redistributors;
 use self::spec::Reg;
-use super::gic::{Bits, Candidate, Interface, Interrupts, NONE, PRIVATE, PRIORITY_BITS, signal};
+use super::gic::{Bits, Candidate, Interface, Interrupts, NONE, PRIORITY_BITS, PRIVATE, signal};
 use super::{State, device};
 use crate::bus::Mmio;
 use crate::irq::{CpuLines, Inputs, PrivateInputs};
@@ -129,9 +129,8 @@ impl Gicv3 {
         let everybody = value >> 40 & 1 != 0;
         for (n, cpu) in self.cpus.iter().enumerate() {
             let low = (cpu.affinity & 0xff).wrapping_sub(first);
-            let listed = cpu.affinity & AFFINITY & !0xff == cluster
-                && low < 16
-                && value >> low & 1 != 0;
+            let listed =
+                cpu.affinity & AFFINITY & !0xff == cluster && low < 16 && value >> low & 1 != 0;
             let sent = if everybody { n != from } else { listed };
             if sent && s.irqs.group(n, number) == group {
                 s.irqs.latch(n, number);

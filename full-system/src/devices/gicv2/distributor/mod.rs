@@ -20,7 +20,9 @@ pub(super) fn groups(control: u32) -> [bool; 2] {
 
 impl Mmio for Distributor {
     fn read(&self, offset: u64, _size: u8) -> u64 {
-        let Some((reg, n, byte)) = registers::access("gicv2", ROWS, offset, false) else { return 0 };
+        let Some((reg, n, byte)) = registers::access("gicv2", ROWS, offset, false) else {
+            return 0;
+        };
         let cpu = self.0.accessing();
         let s = &mut *self.0.state.lock();
         let value = match reg {

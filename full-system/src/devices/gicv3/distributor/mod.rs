@@ -25,7 +25,9 @@ fn route(s: &mut Gic, n: usize) -> Option<&mut u64> {
 
 impl Mmio for Distributor {
     fn read(&self, offset: u64, _size: u8) -> u64 {
-        let Some((reg, n, byte)) = registers::access("gicv3", ROWS, offset, false) else { return 0 };
+        let Some((reg, n, byte)) = registers::access("gicv3", ROWS, offset, false) else {
+            return 0;
+        };
         let s = &mut *self.0.state.lock();
         let value = match reg {
             Reg::Ctlr => s.control | Ctlr::ARE.mask() | Ctlr::DS.mask(),

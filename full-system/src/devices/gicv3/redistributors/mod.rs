@@ -36,7 +36,9 @@ impl Redistributors {
 impl Mmio for Redistributors {
     fn read(&self, offset: u64, _size: u8) -> u64 {
         let Some((cpu, offset)) = self.find(offset) else { return 0 };
-        let Some((reg, n, byte)) = registers::access("gicv3", ROWS, offset, false) else { return 0 };
+        let Some((reg, n, byte)) = registers::access("gicv3", ROWS, offset, false) else {
+            return 0;
+        };
         let s = self.0.state.lock();
         let value = match reg {
             Reg::Typer => return self.typer(cpu) >> (8 * byte),

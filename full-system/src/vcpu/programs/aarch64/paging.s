@@ -138,7 +138,6 @@
         load    x1, 0x5500000040000000
         ldr     x0, [x1, #8]
         report  x0
-        // A block that goes.
         finish
         .balign 8
 on_sync:
