@@ -41,7 +41,8 @@ fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<B
         return with_firmware(setup, files, cpu, &chosen, firmware);
     }
     let path = files.kernel.as_ref();
-    let path = path.ok_or_else(|| LoadError::Firmware("nothing to start; give -kernel or -bios".into()))?;
+    let path =
+        path.ok_or_else(|| LoadError::Firmware("nothing to start; give -kernel or -bios".into()))?;
     let bytes = load::unpacked("the kernel", path)?;
     let header = Header::find(&bytes);
     // Other images are loaded where kernels without sizes in their headers were.

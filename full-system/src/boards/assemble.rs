@@ -177,7 +177,9 @@ pub fn assemble(setup: &Setup, mut wiring: Wiring) -> Result<Parts, AssembleErro
                 let flash = CfiFlash::new(row.size as usize, wiring.flash.take());
                 put("flash1", flash.map_err(AssembleError::Flash)?);
             }
-            What::FwCfg => put("fw_cfg", FwCfg::new(std::mem::take(&mut wiring.items), ram.clone())),
+            What::FwCfg => {
+                put("fw_cfg", FwCfg::new(std::mem::take(&mut wiring.items), ram.clone()))
+            }
             What::Syscon => put("syscon", Syscon::new(wiring.power.clone())),
             What::GoldfishRtc => {
                 put("goldfish_rtc", GoldfishRtc::new(line(), wiring.clock.clone(), &wiring.events));

@@ -72,7 +72,8 @@ impl Drive {
             Some("none") => (false, None),
             Some("pflash") => {
                 let unit = list.take("unit").or_else(|| list.take("index"));
-                let parsed = unit.map(|n| n.parse().map_err(|_| format!("'unit={n}' is no number")));
+                let parsed =
+                    unit.map(|n| n.parse().map_err(|_| format!("'unit={n}' is no number")));
                 (false, Some(parsed.transpose()?))
             }
             Some(other) => {

@@ -161,7 +161,8 @@ fn drive(o: &mut Options, arg: &str) -> Result<(), String> {
     };
     let free = o.files.flash.iter().position(Option::is_none);
     let place = unit.or(free).and_then(|unit| o.files.flash.get_mut(unit));
-    let place = place.filter(|p| p.is_none()).ok_or("there is no such flash, or it has an image")?;
+    let place =
+        place.filter(|p| p.is_none()).ok_or("there is no such flash, or it has an image")?;
     *place = Some(boards::FlashImage { path: drive.file, read_only: drive.read_only });
     Ok(())
 }

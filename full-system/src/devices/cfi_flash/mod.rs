@@ -263,7 +263,10 @@ mod tests {
         }
         f.write(0, 4, both_chips(0xd0));
         f.write(0, 4, both_chips(0xff));
-        assert_eq!([0, 4, 8, 12].map(|at| f.read(at, 4)), [0x1111_1111, 0x2222_2222, 0x3333_3333, 0xffff_ffff]);
+        assert_eq!(
+            [0, 4, 8, 12].map(|at| f.read(at, 4)),
+            [0x1111_1111, 0x2222_2222, 0x3333_3333, 0xffff_ffff]
+        );
     }
 
     #[test]

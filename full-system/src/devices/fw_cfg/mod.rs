@@ -85,8 +85,8 @@ impl FwCfg {
             log::debug!(target: "guest_errors", "fw_cfg: no memory at {address:#x}");
             return;
         }
-        let [control, length] =
-            [0, 4].map(|at| u32::from_be_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]));
+        let [control, length] = [0, 4]
+            .map(|at| u32::from_be_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]));
         let to = u64::from_be_bytes(std::array::from_fn(|n| words[8 + n]));
         if control & control::SELECT != 0 {
             s.key = (control >> 16) as u16;
@@ -157,7 +157,9 @@ impl Mmio for FwCfg {
                 let address = u64::from(high) << 32 | u64::from((value as u32).swap_bytes());
                 self.transfer(s, address);
             }
-            _ => log::debug!(target: "guest_errors", "fw_cfg: write of {size} bytes at {offset:#x}"),
+            _ => {
+                log::debug!(target: "guest_errors", "fw_cfg: write of {size} bytes at {offset:#x}")
+            }
         }
     }
 }

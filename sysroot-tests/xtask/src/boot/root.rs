@@ -33,7 +33,16 @@ pub(super) fn ensure(arch: Arch, root: &Root) -> Result<PathBuf> {
         system.make(&part.join("plan"))?;
         let mut make = Command::new("mke2fs");
         // Nothing is left for the guest's kernel to fill in.
-        make.args(["-q", "-t", "ext4", "-L", "root", "-E", "lazy_itable_init=0,lazy_journal_init=0", "-d"]);
+        make.args([
+            "-q",
+            "-t",
+            "ext4",
+            "-L",
+            "root",
+            "-E",
+            "lazy_itable_init=0,lazy_journal_init=0",
+            "-d",
+        ]);
         make.arg(&tree).arg(part.join("image")).arg(&root.size);
         cmd::run(&mut make).context("cannot make a file system")?;
         cache::remove_tree(&tree)
