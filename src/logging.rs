@@ -1,4 +1,7 @@
 //! Log lines of `-d`, strace text and reports: to standard error or the file of `-D`.
+//!
+//! Not `env_logger`, which whole machines use: it writes under a lock, and a guest forks while other
+//! threads of its write, so that the child would wait for a lock whose holder it does not have.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;

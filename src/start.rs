@@ -280,6 +280,9 @@ fn engine(
     let mut options = remu_engine::Options::default();
     options.perf_map = inv.options.perfmap;
     options.measure = inv.options.stats;
+    if inv.options.least_host {
+        options.host = remu_engine::Host::LEAST;
+    }
     if inv.options.one_insn {
         options.limits.blocks = 1;
         options.limits.insns = 1;

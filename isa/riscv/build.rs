@@ -2,8 +2,8 @@
 
 fn main() {
     let tables = [
-        "rv_i", "rv_m", "rv_a", "rv_f", "rv_d", "rv_zfh", "rv_zfa", "rv_zb", "rv_zicbo", "rv_priv",
-        "rv_c",
+        "rv_i", "rv_m", "rv_a", "rv_f", "rv_d", "rv_zfh", "rv_zfa", "rv_zb", "rv_zk", "rv_zicbo",
+        "rv_priv", "rv_v", "rv_zvk", "rv_c",
     ];
     let mut builder = remu_decodegen::Builder::new();
     for table in tables {

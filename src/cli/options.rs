@@ -65,6 +65,8 @@ pub struct Options {
     pub perfmap: bool,
     /// `--stats`.
     pub stats: bool,
+    /// `--host least`.
+    pub least_host: bool,
     /// `--cache`: a folder, or `off`.
     pub cache: Option<OsString>,
     /// `--io`.

@@ -66,6 +66,7 @@ pub(super) static ROWS: &[Row] = &[
     row("syscalls", "syscalls", "", "", "print which system calls are supported, and how", |o, _| { o.show_calls = Some(Form::Text); Ok(()) }),
     row("syscalls-json", "syscalls-json", "", "", "the same as JSON", |o, _| { o.show_calls = Some(Form::Json); Ok(()) }),
     row("stats", "stats", "", "STATS", "print statistics at exit", |o, _| { o.stats = true; Ok(()) }),
+    row("host", "host", "all|least", "HOST", "what translated code uses of the host's instructions", host),
     row("cache", "cache", "DIR|off", "CACHE", "where translations are kept", |o, a| { o.cache = Some(a.to_owned()); Ok(()) }),
     row("io", "io", "auto|uring|direct", "IO", "how calls that may block reach the kernel", io),
     row("remu-exec", "remu-exec", "FDS", "", "", exec_state),
@@ -129,6 +130,15 @@ fn io(o: &mut Options, arg: &OsStr) -> Result<(), String> {
         "uring" => Io::Uring,
         "direct" => Io::Direct,
         mode => return Err(format!("'{mode}' is none of auto, uring, direct")),
+    };
+    Ok(())
+}
+
+fn host(o: &mut Options, arg: &OsStr) -> Result<(), String> {
+    o.least_host = match text(arg)?.as_str() {
+        "all" => false,
+        "least" => true,
+        host => return Err(format!("'{host}' is neither all nor least")),
     };
     Ok(())
 }

@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
 
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use env_logger::{Builder, Target};
+use log::LevelFilter;
 
 /// An item of `-d`: name, log target, what it shows.
 struct Item(&'static str, &'static str, &'static str);
@@ -21,57 +21,30 @@ const ITEMS: &[Item] = &[
     Item("out_asm",      "remu::out_asm", "host code made from it"),
 ];
 
-struct Logger {
-    targets: Vec<&'static str>,
-    file: Option<Mutex<File>>,
-}
-
-impl Log for Logger {
-    fn enabled(&self, m: &Metadata<'_>) -> bool {
-        m.level() <= Level::Warn || self.targets.iter().any(|t| m.target().starts_with(t))
-    }
-
-    fn log(&self, r: &Record<'_>) {
-        if !self.enabled(r.metadata()) {
-            return;
-        }
-        let line = format!("{}\n", r.args());
-        // A log that cannot be written must not stop the guest.
-        let _ = match &self.file {
-            Some(file) => {
-                file.lock().unwrap_or_else(PoisonError::into_inner).write_all(line.as_bytes())
-            }
-            None => std::io::stderr().write_all(line.as_bytes()),
-        };
-    }
-
-    fn flush(&self) {}
-}
-
 /// The text of `-d help`.
 pub(super) fn help() -> String {
     let items = ITEMS.iter().map(|Item(name, _, about)| format!("  {name:<14} {about}\n"));
     std::iter::once("Items of -d:\n".to_string()).chain(items).collect()
 }
 
-/// Sets logging up.
+/// Sets logging up: warnings, and all of the items, to standard error or the file.
 ///
 /// # Errors
 /// A sentence, for an unknown item or a file that cannot be made.
 pub(super) fn start(items: &[String], file: Option<&Path>) -> Result<(), String> {
-    let mut targets = Vec::new();
+    let mut log = Builder::new();
+    log.filter_level(LevelFilter::Warn).format(|line, r| writeln!(line, "{}", r.args()));
     for name in items.iter().flat_map(|i| i.split(',')).filter(|i| !i.is_empty()) {
-        let known = ITEMS.iter().find(|i| i.0 == name);
-        targets.push(known.ok_or_else(|| format!("-d: unknown item '{name}'; try -d help"))?.1);
+        let item = ITEMS.iter().find(|i| i.0 == name);
+        let Item(_, target, _) =
+            item.ok_or_else(|| format!("-d: unknown item '{name}'; try -d help"))?;
+        log.filter_module(target, LevelFilter::Trace);
     }
-    let create = |path: &Path| {
-        File::create(path).map(Mutex::new).map_err(|e| format!("-D {}: {e}", path.display()))
-    };
-    let file = file.map(create).transpose()?;
-    let level = if targets.is_empty() { LevelFilter::Warn } else { LevelFilter::Trace };
-    static LOGGER: OnceLock<Logger> = OnceLock::new();
-    if log::set_logger(LOGGER.get_or_init(|| Logger { targets, file })).is_ok() {
-        log::set_max_level(level);
+    if let Some(path) = file {
+        let file = File::create(path).map_err(|e| format!("-D {}: {e}", path.display()))?;
+        log.target(Target::Pipe(Box::new(file)));
     }
+    // A second machine in one process, as in tests, goes on with the first one's.
+    let _ = log.try_init();
     Ok(())
 }

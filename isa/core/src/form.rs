@@ -77,6 +77,9 @@ pub struct Former {
     /// The marks that may be set.
     dirty: (usize, usize),
     work: Vec<u64>,
+    /// What is guessed of each entry of `work`, and of each block by its mark.
+    guesses: Vec<u32>,
+    blocks: Vec<(usize, u32)>,
 }
 
 impl Default for Former {
@@ -89,6 +92,8 @@ impl Default for Former {
             marks: Box::new([0; WINDOW / 2]),
             dirty: (0, 0),
             work: Vec::new(),
+            guesses: Vec::new(),
+            blocks: Vec::new(),
         }
     }
 }
@@ -198,6 +203,10 @@ impl Former {
         let mut found = Found { first: WINDOW, end: 0 };
         let mut insns = 0;
         let mut blocks = 1;
+        let guesses = isa.guesses();
+        self.blocks.clear();
+        self.guesses.clear();
+        self.guesses.push(key.0);
         self.work.clear();
         self.work.push(entry);
         if let Some(i) = self.index(entry) {
@@ -205,6 +214,7 @@ impl Former {
         }
         let mut next_work = 0;
         while let Some(&(mut pc)) = self.work.get(next_work) {
+            let mut guess = self.guesses[next_work];
             next_work += 1;
             while let Some(i) = self.index(pc) {
                 if self.marks[i] & LENGTH != 0 || insns >= limits.insns {
@@ -216,6 +226,12 @@ impl Former {
                 found.first = found.first.min(i);
                 found.end = found.end.max(i + 1);
                 let next = pc.wrapping_add(u64::from(scan.len));
+                if guesses {
+                    if self.marks[i] & LEADER != 0 && self.blocks.iter().all(|b| b.0 != i) {
+                        self.blocks.push((i, guess));
+                    }
+                    guess = isa.guess(self.at(source, pc, max_len), key, guess);
+                }
                 let (to, more) = match scan.flow {
                     Flow::Next => (None, true),
                     Flow::Cond => (Some(scan.target), true),
@@ -232,6 +248,10 @@ impl Former {
                     if self.marks[t] & LEADER == 0 {
                         blocks += 1;
                         self.work.push(to);
+                        self.guesses.push(guess);
+                        if guesses {
+                            self.blocks.push((t, guess));
+                        }
                     }
                     // A jump back polls by itself: often it is a cold path's way
                     // back to code that does not loop.
@@ -269,6 +289,8 @@ impl Former {
         let mut shape = Shape { insns: 0, start, end: start };
         let mut expect = start;
         let mut open = false;
+        // Guesses for the open block's start, and for where lifting is.
+        let (mut guess, mut running) = (key.0, key.0);
         for n in found.first..found.end {
             let mark = self.marks[n];
             let len = mark & LENGTH;
@@ -287,9 +309,15 @@ impl Former {
                     continue;
                 }
                 b.block(pc, mark & POLL != 0);
+                let known = self.blocks.iter().find(|b| b.0 == n);
+                guess = known.map_or(running, |b| b.1);
+                running = guess;
             }
             b.insn(pc);
-            isa.lift(&Lift::new(b, pc, len, key), self.at(source, pc, max_len));
+            isa.lift(&Lift::new(b, pc, len, key).guessing(guess), self.at(source, pc, max_len));
+            if isa.guesses() {
+                running = isa.guess(self.at(source, pc, max_len), key, running);
+            }
             open = b.is_open();
             shape.insns += 1;
             shape.end = shape.end.max(expect);

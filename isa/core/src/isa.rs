@@ -58,6 +58,17 @@ pub trait Isa: Send + Sync {
     /// [`Isa::max_insn_len`] where memory ends; `None` if even the shortest
     /// reading does not fit in them.
     fn scan(&self, code: &[u8], pc: u64, key: Key) -> Option<Scan>;
+    /// Whether [`Isa::guess`] is to be asked.
+    fn guesses(&self) -> bool {
+        false
+    }
+    /// What state the instruction in `code` probably leaves, if it probably
+    /// begins with `before`; a region's entry begins with its key. Lifters get
+    /// the guess that was made for the start of their block ([`Lift::guess`]).
+    fn guess(&self, code: &[u8], key: Key, before: u32) -> u32 {
+        let _ = (code, key);
+        before
+    }
     /// Lifts the instruction at `l.pc()`. Encodings that are not implemented
     /// lift to an illegal-instruction exit.
     fn lift(&self, l: &Lift<'_>, code: &[u8]);

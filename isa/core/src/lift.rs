@@ -13,12 +13,23 @@ pub struct Lift<'a> {
     pc: u64,
     len: u8,
     key: Key,
+    guess: u32,
 }
 
 impl<'a> Lift<'a> {
     /// For the instruction of `len` bytes at `pc`.
     pub fn new(b: &'a Builder, pc: u64, len: u8, key: Key) -> Lift<'a> {
-        Lift { b, pc, len, key }
+        Lift { b, pc, len, key, guess: key.0 }
+    }
+    /// The same where discovery guesses this of the state the block begins with
+    /// ([`crate::Isa::guess`]).
+    pub(crate) fn guessing(self, guess: u32) -> Lift<'a> {
+        Lift { guess, ..self }
+    }
+    /// What [`crate::Isa::guess`] made of the code before the block. Nothing
+    /// holds it true: code that uses it checks.
+    pub fn guess(&self) -> u32 {
+        self.guess
     }
     /// Address of the instruction.
     pub fn pc(&self) -> u64 {

@@ -32,11 +32,19 @@ pub(crate) fn build(patterns: &[Pattern], width: u32) -> Option<Tree> {
         return None;
     }
     // Offset 0 means "nothing", so no node may start there.
-    let mut b = Build { patterns, nodes: vec![0], leaves: Vec::new(), known: BTreeMap::new() };
+    let mut b = Build {
+        patterns,
+        nodes: vec![0],
+        leaves: Vec::new(),
+        known: BTreeMap::new(),
+        inner: BTreeMap::new(),
+    };
     let root = b.entry(&all, 0, width);
     assert!(
         b.nodes.len() < usize::from(LIST) && b.leaves.len() < 0x3ff0 && all.len() < 0x3fff,
-        "decision tree too large"
+        "decision tree too large: {} nodes, {} leaves",
+        b.nodes.len(),
+        b.leaves.len()
     );
     Some(Tree { root, nodes: b.nodes, leaves: b.leaves })
 }
@@ -45,7 +53,9 @@ struct Build<'a> {
     patterns: &'a [Pattern],
     nodes: Vec<u16>,
     leaves: Vec<u16>,
+    /// Lists by what is in them, and nodes by that and the bits tested before.
     known: BTreeMap<Vec<u16>, u16>,
+    inner: BTreeMap<(Vec<u16>, u32), u16>,
 }
 
 impl Build<'_> {
@@ -55,6 +65,10 @@ impl Build<'_> {
         }
         if let [one] = candidates {
             return ONE | one;
+        }
+        let name = (candidates.to_vec(), tested);
+        if let Some(offset) = self.inner.get(&name) {
+            return *offset;
         }
         if let Some(runs) = self.best(candidates, tested, width) {
             let offset = self.nodes.len();
@@ -74,6 +88,7 @@ impl Build<'_> {
                 let entry = self.entry(&matching, read, width);
                 self.nodes[offset + 2 + value as usize] = entry;
             }
+            self.inner.insert(name, offset as u16);
             return offset as u16;
         }
         let at = match self.known.get(candidates) {

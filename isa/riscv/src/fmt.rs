@@ -33,6 +33,87 @@ pub fn f(f: &mut Formatter<'_>, n: i64, _: &Ctx) -> Result {
     f.write_str(F[n as usize & 31])
 }
 
+/// Vector register.
+pub fn v(f: &mut Formatter<'_>, n: i64, _: &Ctx) -> Result {
+    write!(f, "v{n}")
+}
+
+/// Mask operand unless there is none.
+pub fn vm(f: &mut Formatter<'_>, n: i64, _: &Ctx) -> Result {
+    f.write_str(if n == 0 { ",v0.t" } else { "" })
+}
+
+/// Vector type, as settings name it; a number if it has other bits.
+pub fn vtype(f: &mut Formatter<'_>, n: i64, _: &Ctx) -> Result {
+    let (lmul, sew) = (n as usize & 7, n >> 3 & 7);
+    if n >> 8 != 0 || lmul == 4 || sew > 3 {
+        return write!(f, "{n}");
+    }
+    let lmul = ["m1", "m2", "m4", "m8", "", "mf8", "mf4", "mf2"][lmul];
+    let tail = if n & 64 != 0 { "ta" } else { "tu" };
+    let mask = if n & 128 != 0 { "ma" } else { "mu" };
+    write!(f, "e{},{lmul},{tail},{mask}", 8 << sew)
+}
+
+/// Kinds of vector memory instruction.
+struct Name {
+    /// Without segments, with: `vle`, `vlseg`.
+    plain: &'static str,
+    segment: &'static str,
+    /// Behind the width.
+    tail: &'static str,
+}
+
+fn vmem(f: &mut Formatter<'_>, n: &Name, nf: u8, width: u8) -> Result {
+    let bits = if width == 0 { 8 } else { 8 << (width - 4) };
+    match nf {
+        0 => write!(f, "{}{bits}{}.v ", n.plain, n.tail),
+        _ => write!(
+            f,
+            "{}{}e{}{bits}{}.v ",
+            n.segment,
+            nf + 1,
+            if n.plain.contains('x') { "i" } else { "" },
+            n.tail
+        ),
+    }
+}
+fn unit_stride(f: &mut Formatter<'_>, a: &args::Vmem, c: &Ctx, n: &Name) -> Result {
+    vmem(f, n, a.nf, a.width)?;
+    write!(f, "v{},({})", a.vd, X[usize::from(a.rs1) & 31])?;
+    vm(f, a.vm.into(), c)
+}
+fn strided(f: &mut Formatter<'_>, a: &args::Vstride, c: &Ctx, n: &Name) -> Result {
+    vmem(f, n, a.nf, a.width)?;
+    let (base, by) = (X[usize::from(a.rs1) & 31], X[usize::from(a.rs2) & 31]);
+    write!(f, "v{},({base}),{by}", a.vd)?;
+    vm(f, a.vm.into(), c)
+}
+fn indexed(f: &mut Formatter<'_>, a: &args::Vindex, c: &Ctx, n: &Name) -> Result {
+    vmem(f, n, a.nf, a.width)?;
+    write!(f, "v{},({}),v{}", a.vd, X[usize::from(a.rs1) & 31], a.vs2)?;
+    vm(f, a.vm.into(), c)
+}
+macro_rules! vector_memory {
+    ($($name:ident $f:ident $set:ident $plain:literal $segment:literal $tail:literal;)*) => {
+        $(#[doc = concat!("`", $plain, "` and its segments.")]
+        pub fn $name(f: &mut Formatter<'_>, a: &args::$set, c: &Ctx) -> Result {
+            $f(f, a, c, &Name { plain: $plain, segment: $segment, tail: $tail })
+        })*
+    };
+}
+vector_memory! {
+    vload unit_stride Vmem "vle" "vlseg" "";
+    vload_first unit_stride Vmem "vle" "vlseg" "ff";
+    vload_strided strided Vstride "vlse" "vlsseg" "";
+    vload_unordered indexed Vindex "vluxei" "vluxseg" "";
+    vload_ordered indexed Vindex "vloxei" "vloxseg" "";
+    vstore unit_stride Vmem "vse" "vsseg" "";
+    vstore_strided strided Vstride "vsse" "vssseg" "";
+    vstore_unordered indexed Vindex "vsuxei" "vsuxseg" "";
+    vstore_ordered indexed Vindex "vsoxei" "vsoxseg" "";
+}
+
 /// Decimal number.
 pub fn dec(f: &mut Formatter<'_>, n: i64, _: &Ctx) -> Result {
     write!(f, "{n}")

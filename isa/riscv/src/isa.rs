@@ -5,6 +5,7 @@ use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Processor, Scan, StateDesc};
 
 use crate::features::{self, CPUS, Features};
 use crate::system::{self, MachineKey, is_emulated};
+use crate::vector::Unit;
 use crate::{decode, fmt, state};
 
 /// RV64 with its extensions chosen.
@@ -20,9 +21,9 @@ impl Riscv64 {
     pub fn new(features: Features) -> Riscv64 {
         Riscv64 { features, machine: false }
     }
-    /// The same in a machine.
+    /// The same in a machine, without vectors: their privileged state is not there yet.
     pub fn in_machine(features: Features) -> Riscv64 {
-        Riscv64 { features, machine: true }
+        Riscv64 { features: features.without_vectors(), machine: true }
     }
     /// Whether translated code leaves the instruction to [`crate::system`].
     fn is_emulated(word: u32, key: Key) -> bool {
@@ -69,6 +70,22 @@ impl Mode {
     }
 }
 
+/// Bits of a lift key, or of a guess, below the vector unit's number.
+const UNIT_AT: u32 = 8;
+
+/// Number where there is no vector unit.
+const NO_UNIT: u32 = 62;
+
+/// Whether there is a vector unit: in a machine there is none.
+pub(crate) fn has_unit(key: Key) -> bool {
+    MachineKey::of_key(key).is_none() && unit_of(key.0) != NO_UNIT
+}
+
+/// Number of the vector unit that a lift key, or a guess, stands for.
+pub(crate) fn unit_of(key: u32) -> u32 {
+    key >> UNIT_AT & 63
+}
+
 /// The instruction at the start of `code` and its length; shorter ones have
 /// their upper half zero. `None` if `code` ends inside it.
 #[inline]
@@ -86,6 +103,8 @@ fn fetch(code: &[u8]) -> Option<(u32, u8)> {
 #[inline]
 fn always_goes_on(word: u32) -> bool {
     match (word & 3, word >> 13 & 7) {
+        // LOAD-FP, STORE-FP: vectors are those of widths that scalars do not have.
+        (3, _) if matches!(word & 0x7f, 0x07 | 0x27) => (1..=4).contains(&(word >> 12 & 7)),
         // BRANCH, JALR, JAL, SYSTEM and MISC-MEM.
         (3, _) => !matches!(word & 0x7f, 0x63 | 0x67 | 0x6f | 0x73 | 0x0f),
         // c.j, c.beqz, c.bnez.
@@ -117,6 +136,19 @@ impl Isa for Riscv64 {
         };
         Some(Scan { len, flow: insn.flow(), target: insn.target(pc).unwrap_or(0) })
     }
+    fn guesses(&self) -> bool {
+        self.features.has(features::V)
+    }
+    fn guess(&self, code: &[u8], key: Key, before: u32) -> u32 {
+        match fetch(code) {
+            Some((word, 4)) => {
+                let of_key = Unit::of_code(unit_of(key.0));
+                let unit = crate::lift::rv_v::guess(word, of_key, unit_of(before));
+                before & !(63 << UNIT_AT) | unit << UNIT_AT
+            }
+            _ => before,
+        }
+    }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
         let Some((word, _)) = fetch(code) else { return l.illegal() };
         let insn = decode::decode(word, &self.features);
@@ -141,12 +173,25 @@ impl Isa for Riscv64 {
             None => (format!(".insn {len}, {word:#x}"), len.into()),
         }
     }
+    fn hwcap(&self) -> [u64; 2] {
+        let letters = "imafdcv".chars().filter(|c| {
+            let mut name =
+                features::ALL.iter().filter(|(name, _)| name.starts_with(*c) && name.len() == 1);
+            *c == 'i' || name.any(|(_, f)| self.features.has(*f))
+        });
+        [letters.fold(0, |bits, c| bits | 1 << (c as u8 - b'a')), 0]
+    }
     fn features(&self) -> Vec<&'static str> {
         features::ALL.iter().filter(|(_, f)| self.features.has(*f)).map(|(name, _)| *name).collect()
     }
     fn key(&self, state: &[u8]) -> Key {
         let mode = Mode::of_frm(state::frm_of(state)) as u32;
-        if self.machine { Key(mode | MachineKey::of_state(state).bits()) } else { Key(mode) }
+        if self.machine {
+            return Key(mode | MachineKey::of_state(state).bits());
+        }
+        let vectors = self.features.has(features::V);
+        let unit = if vectors { state::vguess_of(state) & 63 } else { NO_UNIT };
+        Key(mode | unit << UNIT_AT)
     }
     fn tlb(&self, key: Key) -> u8 {
         MachineKey::of_key(key).map_or(0, |k| k.tlb)

@@ -11,6 +11,7 @@ pub mod lift;
 mod pred;
 pub mod state;
 pub mod system;
+pub mod vector;
 
 /// Decoder, disassembler and encoder, generated from the tables.
 pub mod decode {

@@ -42,7 +42,33 @@ pub(crate) use hart;
 
 hart! {
     /// A hart as user code sees it.
-    pub struct Hart {}
+    pub struct Hart {
+        /// What translations know of the vector unit, as [`crate::vector::Unit`]
+        /// numbers it; follows from `vtype`, `vl` and
+        /// `vstart`, and [`crate::vector::ANYTHING`] is never wrong.
+        vunit[1]: I64 = ["vunit"];
+        /// The unit that translations guess: part of the lift key.
+        vguess[1]: I64 = ["vguess"];
+        /// Settings in a row that gave the largest vector length, while
+        /// translations guess otherwise.
+        vstreak[1]: I64 = ["vstreak"];
+        /// Fixed-point rounding mode.
+        vxrm[1]: I64 = ["vxrm"];
+        /// Fixed-point saturation flag.
+        vxsat[1]: I64 = ["vxsat"];
+        /// Vector type.
+        vtype[1]: I64 = ["vtype"];
+        /// Vector length.
+        vl[1]: I64 = ["vl"];
+        /// Element to begin with.
+        vstart[1]: I64 = ["vstart"];
+        /// Vector registers.
+        v[32]: V128 = [
+            "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",
+            "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",
+            "v27", "v28", "v29", "v30", "v31",
+        ];
+    }
 }
 
 /// `reserved` when nothing is: no aligned address.
@@ -97,6 +123,11 @@ fn word(state: &[u8], at: usize) -> u32 {
 /// Rounding mode of `fcsr` in a hart's state.
 pub(crate) fn frm_of(state: &[u8]) -> u32 {
     word(state, FRM)
+}
+
+/// The vector unit that translations guess, in a hart's state.
+pub(crate) fn vguess_of(state: &[u8]) -> u32 {
+    word(state, core::mem::offset_of!(Hart, vguess))
 }
 
 #[cfg(test)]

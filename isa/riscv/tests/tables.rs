@@ -85,6 +85,13 @@ fn models_that_do_not_exist_are_named() {
     assert_eq!(features::parse("z80").unwrap_err(), "no processor model 'z80'");
     assert_eq!(features::parse("max,sse=on").unwrap_err(), "no extension 'sse'");
     assert_eq!(features::parse("max,zba=7").unwrap_err(), "'zba=7' is neither on nor off");
+    let vlen = features::parse("max,vlen=256").unwrap_err();
+    assert_eq!(vlen, "'vlen=256': vector registers have 128 bits");
+    // Without V there is none of what needs it.
+    let scalar = features::parse("max,vlen=128,v=off").expect("known");
+    assert!(!scalar.has(features::ZVKNED) && scalar.has(features::ZKNE));
+    let aes = features::parse("rv64,zkn=on").expect("known");
+    assert!(aes.has(features::ZKNE) && !aes.has(features::V));
     for cpu in features::CPUS {
         assert!(features::parse(cpu.name).is_ok());
     }

@@ -18,10 +18,8 @@ pub struct Layout {
     pub size: usize,
     /// log2 of the alignment of guest instructions: how lookups hash.
     pub insn_align: u8,
-    /// The host has AVX-512VL and it may be used.
-    pub avx512: bool,
-    /// The host has the SHA extensions.
-    pub sha: bool,
+    /// What of the host's instructions may be used.
+    pub host: Host,
     /// How guest addresses become host addresses: by this, or they are the same.
     pub softmmu: Option<SoftMmu>,
 }
@@ -135,5 +133,28 @@ impl Layout {
     /// Displacement of the fallback's operands: result, then up to three.
     pub const fn fallback(&self) -> i32 {
         self.spill(Self::SPILLS)
+    }
+}
+
+/// Extensions of the host's instruction set that translated code uses besides those of every
+/// host that is supported: AVX2, BMI2, FMA, LZCNT, AES and PCLMULQDQ.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Host {
+    /// SHA extensions.
+    pub sha: bool,
+    /// Galois-field instructions.
+    pub gfni: bool,
+}
+
+impl Host {
+    /// A host that has none of them.
+    pub const LEAST: Host = Host { sha: false, gfni: false };
+
+    /// Those of this host.
+    pub fn detect() -> Host {
+        Host {
+            sha: std::is_x86_feature_detected!("sha"),
+            gfni: std::is_x86_feature_detected!("gfni"),
+        }
     }
 }

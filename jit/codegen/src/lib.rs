@@ -8,7 +8,7 @@ mod layout;
 pub mod x64;
 
 pub use access::{Access, AccessKind};
-pub use layout::{Layout, SoftMmu};
+pub use layout::{Host, Layout, SoftMmu};
 
 /// What the lowering of a region produced besides bytes.
 #[derive(Clone, Debug, Default)]

@@ -20,7 +20,7 @@ mod translate;
 pub use cache::{CacheOptions, Module};
 pub use cpu::{Cpu, Remote};
 pub use machine::{Core, Mmu, Page, Refused, Served};
-pub use remu_codegen::{Access, AccessKind};
+pub use remu_codegen::{Access, AccessKind, Host};
 pub use stats::{Measured, Stats};
 pub use translate::{CodeSource, Engine, Error, ForkGuard, Listing, Options};
 

@@ -34,12 +34,11 @@ impl Engine {
         let l = self.limits();
         let layout = self.layout();
         let settings = format!(
-            "{} {} {} {} {} {:?} {:?} {} {}",
+            "{} {} {} {:?} {:?} {:?} {} {}",
             l.blocks,
             l.insns,
             l.ops,
-            layout.avx512,
-            layout.sha,
+            layout.host,
             layout.pinned_int,
             layout.pinned_vec,
             layout.size,

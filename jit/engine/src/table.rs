@@ -36,8 +36,8 @@ impl Hasher for NumberHasher {
 /// A map whose keys are numbers.
 pub(crate) type NumberMap<V> = HashMap<u64, V, BuildHasherDefault<NumberHasher>>;
 
-/// Name of a stretch of guest code, with its physical pages.
-type Stretch = (u64, u64, u64);
+/// Name of a stretch of guest code, with its key and its physical pages.
+type Stretch = (u64, u64, u64, u64);
 
 /// Offsets in code memory by guest pc and space; 0 is none, for code memory
 /// begins with thunks.
@@ -58,9 +58,7 @@ impl Table {
     /// Name of the stretch and cell in it. None where no instruction can begin.
     fn place(&self, pc: u64, space: Space) -> Option<(Stretch, usize)> {
         let n = pc >> self.align;
-        // Page numbers leave the upper bits free.
-        let first = space.pages[0] ^ u64::from(space.key.0) << 44;
-        let name = (n / CELLS as u64, first, space.pages[1]);
+        let name = (n / CELLS as u64, space.key.0.into(), space.pages[0], space.pages[1]);
         (n << self.align == pc).then_some((name, n as usize % CELLS))
     }
     /// Offset of the code for a guest pc.

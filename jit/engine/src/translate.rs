@@ -7,7 +7,7 @@ use std::sync::{
 use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 use remu_codegen::x64::{CodeBuf, Compiler, Scratch, Thunks, emit_thunks};
-use remu_codegen::{Compiled, Layout, SoftMmu};
+use remu_codegen::{Compiled, Host, Layout, SoftMmu};
 use remu_ir::passes::{KeepsFlags, Liveness, analyse};
 use remu_ir::{Builder, Region, Type};
 use remu_isa::{Fetch, Former, Isa, Key, Limits, Shape};
@@ -59,6 +59,8 @@ pub struct Options {
     pub perf_map: bool,
     /// Collect the figures of [`Stats`] that cost time.
     pub measure: bool,
+    /// What translated code uses of the host.
+    pub host: Host,
     /// Keep translations in files.
     pub cache: Option<CacheOptions>,
     /// A machine: guest addresses are looked up ([`crate::Mmu`]), and [`CodeSource`] is asked by
@@ -77,6 +79,7 @@ impl Default for Options {
             fold: true,
             perf_map: false,
             measure: false,
+            host: Host::detect(),
             cache: None,
             machine: false,
             shown: Vec::new(),
@@ -267,8 +270,7 @@ impl Engine {
                 .collect(),
             size,
             insn_align,
-            avx512: false,
-            sha: std::is_x86_feature_detected!("sha"),
+            host: opts.host,
             softmmu,
         };
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;

@@ -24,6 +24,8 @@ struct Inner {
     block_start: u16,
     block_pc: u64,
     open: bool,
+    /// What the lifters know in this block.
+    fact: Option<u32>,
     /// Nothing is folded and every access of a slot is kept.
     plain: bool,
 }
@@ -85,6 +87,7 @@ impl Builder {
         let mut s = self.0.borrow_mut();
         debug_assert!(!s.open, "block before has no end");
         s.forget();
+        s.fact = None;
         s.open = true;
         s.block_start = s.region.insts.len() as u16;
         s.block_pc = pc;
@@ -137,6 +140,16 @@ impl Builder {
         let value = |id: u16| Val { id, ty: self.0.borrow().region.insts[usize::from(id)].ty };
         self.undo_fcmp(raw, value(compared.args[0]), value(compared.args[1]));
         true
+    }
+
+    /// What [`Builder::know`] was last told in this block.
+    pub fn fact(&self) -> Option<u32> {
+        self.0.borrow().fact
+    }
+    /// Remembers, to the end of the block, a fact about the state that the code
+    /// so far established. Its meaning is the guest's.
+    pub fn know(&self, fact: Option<u32>) {
+        self.0.borrow_mut().fact = fact;
     }
 
     /// Marks the region: see [`Region::soft_float`].

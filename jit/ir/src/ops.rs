@@ -422,6 +422,7 @@ ir_ops! {
     auto sha256h2 (y: V128, x: V128, w: V128) {} -> V128, PURE, "SHA-256: e to h after them";
     auto sha256su0 (x: V128, y: V128) {} -> V128, PURE, "SHA-256: first half of the schedule update: x plus sigma 0 of the words that follow x0";
     auto sha256su1 (x: V128, y: V128, z: V128) {} -> V128, PURE, "SHA-256: second half, from the first in x and the latest eight words in y and z";
+    auto sha256r2 (x: V128, y: V128, w: V128) {} -> V128, PURE, "SHA-256: f, e, b, a from the low lane up after two rounds from h, g, d, c in x and f, e, b, a in y, words plus constants in the low lanes of w";
 
     // ---- control
     hand brcond   (c: Bool) {pc: Pc} -> Void, SIDE_EXIT, "go to the block or region at pc if c, else fall through";

@@ -31,6 +31,9 @@ pub struct Subject {
     pub accept: fn(&mut Rng, &Row, &mut u32) -> bool,
     /// A value for a register instead of a random one.
     pub value: fn(&mut Rng, &RegDesc) -> Option<u128>,
+    /// Registers that hold guesses of translations: they differ from one way of
+    /// running to the other, and are not compared.
+    pub guesses: &'static [&'static str],
     /// Rounding mode numbered as the `set_fpmode` op numbers it, for the state
     /// drawn; registers that mirror it are told apart by name.
     pub fpmode: fn(&dyn Fn(&str) -> u128) -> u32,

@@ -84,6 +84,18 @@ mod riscv64 {
             FRM if rng.below(3) == 0 => rng.below(8) as u128,
             FRM if rng.below(2) == 0 => rng.below(4) as u128,
             FRM => 0,
+            // The vector unit: e8 to e64, fractions and groups, any length; mostly from the start.
+            "vtype" => {
+                let vtype = rng.draw() & 0xdf;
+                u128::from(if vtype & 7 == 4 { vtype & !4 } else { vtype })
+            }
+            "vl" => rng.pick(&[128, 64, 32, 16, 16, 8, 4, 2, 1, 0, 3, 7]),
+            "vstart" if rng.below(16) == 0 => rng.below(8) as u128,
+            "vxrm" => rng.below(4) as u128,
+            "vxsat" => rng.below(2) as u128,
+            "vguess" => rng.below(64) as u128,
+            "vstreak" => rng.pick(&[0, 31, 32]),
+            "vunit" | "vstart" => 0,
             _ => return None,
         })
     }
@@ -103,6 +115,7 @@ mod riscv64 {
             fpstat: 0x3d,
             accept,
             value,
+            guesses: &["vguess", "vstreak"],
             fpmode,
         };
         compare(subject, &rows, 200, 10_000);
@@ -155,6 +168,7 @@ mod aarch64 {
             fpstat: 0x3d,
             accept,
             value,
+            guesses: &[],
             fpmode,
         };
         compare(subject, &rows, 200, 10_000);

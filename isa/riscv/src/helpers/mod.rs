@@ -1,5 +1,9 @@
 //! Functions that translated code calls for rare semantics.
 
+mod call;
+pub(crate) mod hash;
+pub(crate) mod vector;
+
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -49,6 +53,13 @@ extern "C" fn fcvtmod(_: *mut u8, bits: u64, _: u64, _: u64) -> u64 {
     } else {
         0
     }
+}
+
+/// One byte through the S-box of SM4.
+pub(crate) const SM4_SUB: Helper = Helper { name: "rv_sm4", func: sm4_sub, writes_state: false };
+
+extern "C" fn sm4_sub(_: *mut u8, x: u64, _: u64, _: u64) -> u64 {
+    (hash::sm4_sub(x as u32) & 0xff).into()
 }
 
 #[cfg(test)]

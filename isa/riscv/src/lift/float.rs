@@ -24,9 +24,18 @@ fn f(l: &Lift<'_>, n: u8, t: Type) -> Val {
     let v = l.get(slots::f(n.into()));
     if t == Type::F64 { v } else { l.funbox(v, t) }
 }
-fn set_f(l: &Lift<'_>, n: u8, v: Val) {
+pub(super) fn set_f(l: &Lift<'_>, n: u8, v: Val) {
     let v = if v.ty == Type::F64 { v } else { l.fbox(v, Type::F64) };
     l.set(slots::f(n.into()), v);
+}
+
+/// Encoding of the number of 2^eew bytes in `f[n]`, as vector instructions take it.
+pub(super) fn bits_of(l: &Lift<'_>, n: u8, eew: u8) -> Val {
+    match eew {
+        3 => l.bitcast(f(l, n, Type::F64), Type::I64),
+        2 => l.zext(l.bitcast(f(l, n, Type::F32), Type::I32)),
+        _ => l.zext(l.bitcast(f(l, n, Type::F16), Type::I32)),
+    }
 }
 
 fn size(t: Type) -> MemOp {

@@ -8,6 +8,7 @@ pub mod rv_f;
 pub mod rv_i;
 pub mod rv_m;
 pub mod rv_priv;
+pub mod rv_v;
 pub mod rv_zabha;
 pub mod rv_zacas;
 pub mod rv_zb;
@@ -15,6 +16,8 @@ pub mod rv_zfa;
 pub mod rv_zfh;
 pub mod rv_zicbo;
 pub mod rv_zicsr;
+pub mod rv_zk;
+pub mod rv_zvk;
 
 pub use remu_isa::Lift;
 

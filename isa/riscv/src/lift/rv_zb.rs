@@ -107,6 +107,9 @@ pub fn rori(l: &Lift<'_>, a: args::Sh) {
 pub fn roriw(l: &Lift<'_>, a: args::Sh) {
     l.set_w(a.rd, l.rotr(l.w(a.rs1), l.c32(a.shamt.into())));
 }
+pub fn packw(l: &Lift<'_>, a: args::R) {
+    l.set_w(a.rd, l.deposit(l.extract(l.w(a.rs1), (0, 16)), l.w(a.rs2), (16, 16)));
+}
 pub fn orc_b(l: &Lift<'_>, a: args::Rr) {
     l.set_x(a.rd, l.orcb(l.x(a.rs1)));
 }

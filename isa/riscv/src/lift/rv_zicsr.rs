@@ -6,13 +6,21 @@ use remu_ir::{Cond, ExitKind, Type, Val};
 use super::{Lift, Regs};
 use crate::decode::args;
 use crate::helpers::TIME;
-use crate::isa::Mode;
+use crate::isa::{Mode, has_unit};
 use crate::state::{RMM, fpmode_of, slots};
 use crate::system::{MachineKey, plain};
+use crate::vector;
 
 const FFLAGS: u16 = 0x001;
 const FRM: u16 = 0x002;
 const FCSR: u16 = 0x003;
+const VSTART: u16 = 0x008;
+const VXSAT: u16 = 0x009;
+const VXRM: u16 = 0x00a;
+const VCSR: u16 = 0x00f;
+const VL: u16 = 0xc20;
+const VTYPE: u16 = 0xc21;
+const VLENB: u16 = 0xc22;
 const CYCLE: u16 = 0xc00;
 const TIMER: u16 = 0xc01;
 const INSTRET: u16 = 0xc02;
@@ -99,6 +107,49 @@ enum Change {
     Clear,
 }
 
+/// The registers of the vector unit.
+fn is_vector(csr: u16) -> bool {
+    matches!(csr, VSTART | VXSAT | VXRM | VCSR | VL | VTYPE | VLENB)
+}
+
+/// "Vector Extension Programmer's Model".
+fn vector_register(l: &Lift<'_>, csr: u16, rd: u8, operand: Val, change: Change) {
+    let get = |slot| l.get(slot);
+    let old = match csr {
+        VSTART => get(slots::vstart(0)),
+        VXSAT => get(slots::vxsat(0)),
+        VXRM => get(slots::vxrm(0)),
+        VCSR => l.or(get(slots::vxsat(0)), l.shl_imm(get(slots::vxrm(0)), 1)),
+        VL => get(slots::vl(0)),
+        VTYPE => get(slots::vtype(0)),
+        _ => l.c64(vector::VLENB),
+    };
+    let new = match change {
+        Change::None => None,
+        Change::Write => Some(operand),
+        Change::Set => Some(l.or(old, operand)),
+        Change::Clear => Some(l.andc(old, operand)),
+    };
+    if let Some(new) = new {
+        match csr {
+            VSTART => {
+                // As many bits as the largest index has.
+                l.set(slots::vstart(0), l.extract(new, (0, 7)));
+                l.set(slots::vunit(0), l.c64(vector::ANYTHING));
+                l.know(Some(vector::ANYTHING as u32));
+            }
+            VXSAT => l.set(slots::vxsat(0), l.extract(new, (0, 1))),
+            VXRM => l.set(slots::vxrm(0), l.extract(new, (0, 2))),
+            VCSR => {
+                l.set(slots::vxsat(0), l.extract(new, (0, 1)));
+                l.set(slots::vxrm(0), l.extract(new, (1, 2)));
+            }
+            _ => return l.illegal(),
+        }
+    }
+    l.set_x(rd, old);
+}
+
 /// `sstatus` in a machine: reading, and setting or clearing bits 4:0, of which only SIE can be
 /// written. What does more is left to [`crate::system`]. Whether this is that register.
 fn sstatus(l: &Lift<'_>, csr: u16, rd: u8, set: u8, clear: u8) -> bool {
@@ -122,6 +173,9 @@ fn sstatus(l: &Lift<'_>, csr: u16, rd: u8, set: u8, clear: u8) -> bool {
 }
 
 fn access(l: &Lift<'_>, csr: u16, rd: u8, operand: Val, change: Change) {
+    if is_vector(csr) && has_unit(l.key()) {
+        return vector_register(l, csr, rd, operand, change);
+    }
     if let Some((slot, mask)) = MachineKey::of_key(l.key()).and_then(|key| plain(csr, key)) {
         let old = l.get(slot);
         let new = match change {

@@ -221,6 +221,7 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         Op::sha1m => hash::sha1m(args),
         Op::sha1su1 => hash::sha1su1(args),
         Op::sha256h => hash::sha256h(args),
+        Op::sha256r2 => hash::sha256r2(args),
         Op::sha256h2 => hash::sha256h2(args),
         Op::sha256su0 => hash::sha256su0(args),
         Op::sha256su1 => hash::sha256su1(args),

@@ -63,6 +63,13 @@ pub(super) fn sha256h(v: [u128; 3]) -> u128 {
 pub(super) fn sha256h2(v: [u128; 3]) -> u128 {
     sha256(v[1], v[0], v[2]).1
 }
+pub(super) fn sha256r2(v: [u128; 3]) -> u128 {
+    let ([h, g, d, c], [f, e, b, a], [w0, w1, ..]) = (words(v[0]), words(v[1]), words(v[2]));
+    // Two of four rounds: what the later two words make of the state is not looked at.
+    let (x, y) = sha256(vector([a, b, c, d]), vector([e, f, g, h]), vector([w0, w1, 0, 0]));
+    let ([_, _, a, b], [_, _, e, f]) = (words(x), words(y));
+    vector([f, e, b, a])
+}
 pub(super) fn sha256su0(v: [u128; 3]) -> u128 {
     let (d, t) = (words(v[0]), words(v[0] >> 32 | v[1] << 96));
     let mut r = d;

@@ -28,11 +28,24 @@ const LOWER: u8 = 0x11;
 impl Compiler<'_> {
     /// Lowers a hash op; false if the host cannot.
     pub(super) fn hash_op(&mut self, id: u16, i: &Inst) -> bool {
-        if !self.lay.sha {
+        if !self.lay.host.sha {
             return false;
         }
         match i.op {
             Op::sha256h | Op::sha256h2 => self.sha256_rounds(id, i),
+            // The host's own instruction, lane for lane.
+            Op::sha256r2 => {
+                let [x, y, w, _] = i.args;
+                let (x, y, w) = (self.reg(x), self.reg(y), self.reg(w));
+                let t = self.scratch(true) - X;
+                self.a.vex(MOVAPS, t, 0, Rm::R(x));
+                self.a.vex(MOVAPS, XT, 0, Rm::R(w));
+                self.sha(SHA256RNDS2, t, y);
+                self.done_all(i);
+                let d = self.dest(id, Some(X + t));
+                self.a.vex(MOVAPS, d - X, 0, Rm::R(t));
+                self.finish(id, d);
+            }
             Op::sha256su0 => self.vec2(id, i, |c, d, x, y| {
                 c.a.vex(MOVAPS, XT, 0, Rm::R(x));
                 c.sha(SHA256MSG1, XT, y);

@@ -15,11 +15,14 @@ const PMULDQ: u32 = 0x2128;
 const PMADDUBSW: u32 = 0x2104;
 const PACKUSWB: u32 = 0x1167;
 const PSHUFD: u32 = 0x1170;
+const GF2P8AFFINE: u32 = 0xb1ce;
 
 /// Bits set in each value of four bits.
 const COUNTS: u128 = 0x0403_0302_0302_0201_0302_0201_0201_0100;
 /// Leading zeros of each value of four bits.
 const ZEROS: u128 = 0x0000_0000_0000_0000_0101_0101_0202_0304;
+/// Matrix of eight rows that reverses the bits of a byte.
+const REVERSING: u64 = 0x8040_2010_0804_0201;
 /// Each value of four bits reversed.
 const REVERSED: u128 = 0x0f07_0b03_0d05_0901_0e06_0a02_0c04_0800;
 
@@ -71,6 +74,14 @@ impl Compiler<'_> {
                 c.a.vex(PAND, t, t, Rm::R(XT));
                 c.a.vex(PADD[0], d, t, Rm::R(table));
             }),
+            Op::vbitrev if self.lay.host.gfni => {
+                let x = self.reg(i.args[0]);
+                let matrix = self.constant(lanes(Lane::D, REVERSING));
+                self.done_all(i);
+                let d = self.dest(id, None);
+                self.a.vex_rip_imm(GF2P8AFFINE, d - X, x, matrix, 0);
+                self.finish(id, d);
+            }
             Op::vbitrev => self.vec1_temp(id, i, |c, d, x, t| {
                 c.nibbles(x, t);
                 let table = c.scratch(true) - X;

@@ -1,0 +1,116 @@
+//! "Configuration-Setting Instructions".
+
+use remu_ir::{Cond, Val};
+
+use super::{key_guess, switch_if};
+use crate::decode::args;
+use crate::helpers::vector::VSETVL;
+use crate::lift::{Lift, Regs};
+use crate::state::slots;
+use crate::vector::{Config, Unit, VILL};
+
+/// Settings that gave the largest length, in a row, after which translations
+/// guess that the next ones will.
+const STREAK: u64 = 32;
+
+/// Application vector length.
+enum Avl {
+    Max,
+    Keep,
+    Is(Val),
+}
+
+fn avl(l: &Lift<'_>, rd: u8, rs1: u8) -> Avl {
+    match (rd, rs1) {
+        (0, 0) => Avl::Keep,
+        (_, 0) => Avl::Max,
+        _ => Avl::Is(l.x(rs1)),
+    }
+}
+
+fn set(l: &Lift<'_>, rd: u8, avl: Avl, vtype: u64) {
+    let vstart = l.c64(0);
+    l.set(slots::vstart(0), vstart);
+    let Some(c) = Config::of_vtype(vtype) else {
+        l.set(slots::vtype(0), l.c64(VILL));
+        l.set(slots::vl(0), l.c64(0));
+        l.set(slots::vunit(0), l.c64(Unit::ODD.into()));
+        l.set_x(rd, l.c64(0));
+        return l.know(Some(Unit::ODD));
+    };
+    let max = c.vlmax();
+    let at_most = |n: Val| match l.as_const(n) {
+        Some(n) => l.c64(n.min(max)),
+        None => l.umin(n, l.c64(max)),
+    };
+    let vl = match avl {
+        Avl::Max => l.c64(max),
+        Avl::Keep => at_most(l.get(slots::vl(0))),
+        Avl::Is(n) => at_most(n),
+    };
+    l.set(slots::vtype(0), l.c64(vtype));
+    l.set(slots::vl(0), vl);
+    l.set_x(rd, vl);
+    let (full, part) = (Unit::Full(c).code(), Unit::Part(c).code());
+    let (full_code, part_code) = (l.c64(full.into()), l.c64(part.into()));
+    if let Some(n) = l.as_const(vl) {
+        let code = if n == max { full } else { part };
+        l.set(slots::vunit(0), l.c64(code.into()));
+        return l.know(Some(code));
+    }
+    let is_full = l.icmp(vl, l.c64(max), Cond::Eq);
+    let code = l.movcond(is_full, full_code, part_code);
+    l.set(slots::vunit(0), code);
+    if full == part {
+        return l.know(Some(part));
+    }
+    if !matches!(key_guess(l), Unit::Part(_)) {
+        switch_if(l, l.icmp(vl, l.c64(max), Cond::Ne), code, l.next_pc());
+        return l.know(Some(full));
+    }
+    let streak = l.add_imm(l.get(slots::vstreak(0)), 1);
+    let streak = l.movcond(is_full, streak, l.c64(0));
+    l.set(slots::vstreak(0), streak);
+    switch_if(l, l.icmp(streak, l.c64(STREAK), Cond::Eq), code, l.next_pc());
+    l.know(Some(part));
+}
+
+pub fn vsetvli(l: &Lift<'_>, a: args::Vsetvli) {
+    set(l, a.rd, avl(l, a.rd, a.rs1), a.vtype.into());
+}
+pub fn vsetivli(l: &Lift<'_>, a: args::Vsetivli) {
+    set(l, a.rd, Avl::Is(l.c64(a.uimm.into())), a.vtype.into());
+}
+pub fn vsetvl(l: &Lift<'_>, a: args::R) {
+    let (n, keep) = match avl(l, a.rd, a.rs1) {
+        Avl::Max => (l.c64(u64::MAX), 0),
+        Avl::Keep => (l.c64(0), 1),
+        Avl::Is(n) => (n, 0),
+    };
+    let vl = l.helper(VSETVL, &[l.x(a.rs2), n, l.c64(keep)]);
+    l.set_x(a.rd, vl);
+    l.know(None);
+}
+
+/// What the settings of an instruction word make of a guess, and of what the
+/// lift key guesses.
+pub(crate) fn guess(word: u32, key: Unit, before: u32) -> u32 {
+    // OP-V, OPCFG.
+    if word & 0x707f != 0x7057 {
+        return before;
+    }
+    let (rd, rs1) = (word >> 7 & 31, word >> 15 & 31);
+    let (vtype, avl) = match word >> 30 {
+        // vsetivli
+        3 => (word >> 20 & 0x3ff, Some(rs1.into())),
+        // vsetvl: the same again.
+        2 => return before,
+        _ => (word >> 20 & 0x7ff, (rd != 0 && rs1 == 0).then_some(u64::MAX)),
+    };
+    let Some(c) = Config::of_vtype(vtype.into()) else { return Unit::ODD };
+    let full = match avl {
+        Some(n) => n >= c.vlmax(),
+        None => !matches!(key, Unit::Part(_)),
+    };
+    if full { Unit::Full(c).code() } else { Unit::Part(c).code() }
+}
