@@ -217,7 +217,13 @@ fn make_machine(model: &str) -> Result<Processor, String> {
     extensions.extend(isa.features().into_iter().filter(|n| *n != "s").map(str::to_owned));
     extensions.extend(["zicsr", "zifencei", "zicntr"].map(str::to_owned));
     let system = Box::new(system::Privileged::new(features));
-    Ok(Processor { isa: Box::new(isa), system, extensions, mmu: "sv57".to_owned() })
+    Ok(Processor {
+        isa: Box::new(isa),
+        system,
+        extensions,
+        mmu: "sv57".to_owned(),
+        compatible: "riscv".to_owned(),
+    })
 }
 
 static MODELS: [Model; CPUS.len()] = {

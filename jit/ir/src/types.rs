@@ -507,6 +507,8 @@ pub struct MemOp {
     pub big: bool,
     /// Must be aligned to its size, else an alignment fault.
     pub aligned: bool,
+    /// With the rights of the least privileged code: through TLB 0 of a machine.
+    pub user: bool,
 }
 
 #[expect(missing_docs, reason = "the names say it")]
@@ -520,7 +522,7 @@ impl MemOp {
     pub const S16: MemOp = Self::unsigned(1).sign();
     pub const S32: MemOp = Self::unsigned(2).sign();
     pub const fn unsigned(size: u8) -> MemOp {
-        MemOp { size, signed: false, big: false, aligned: false }
+        MemOp { size, signed: false, big: false, aligned: false, user: false }
     }
     pub const fn sign(self) -> MemOp {
         MemOp { signed: true, ..self }
@@ -532,10 +534,20 @@ impl MemOp {
         1 << self.size
     }
     pub const fn to_u8(self) -> u8 {
-        self.size | (self.signed as u8) << 3 | (self.big as u8) << 4 | (self.aligned as u8) << 5
+        self.size
+            | (self.signed as u8) << 3
+            | (self.big as u8) << 4
+            | (self.aligned as u8) << 5
+            | (self.user as u8) << 6
     }
     pub const fn from_u8(n: u8) -> MemOp {
-        MemOp { size: n & 7, signed: n & 8 != 0, big: n & 16 != 0, aligned: n & 32 != 0 }
+        MemOp {
+            size: n & 7,
+            signed: n & 8 != 0,
+            big: n & 16 != 0,
+            aligned: n & 32 != 0,
+            user: n & 64 != 0,
+        }
     }
 }
 

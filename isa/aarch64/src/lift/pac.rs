@@ -8,6 +8,7 @@ use remu_isa::ir::{CrcAttr, Val};
 use super::{Lift, Regs};
 use crate::decode::args;
 use crate::state::slots;
+use crate::system::MachineKey;
 
 /// Position and length of the code.
 const FIELD: (u8, u8) = (48, 7);
@@ -22,11 +23,21 @@ pub(crate) fn strip(l: &Lift, ptr: Val) -> Val {
 /// code says nothing of the pointer's bits 63:48, so one that was not canonical
 /// never authenticates.
 pub(crate) fn sign(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
+    if MachineKey::of_key(l.key()).is_some_and(|k| !k.signs(key)) {
+        return ptr;
+    }
     let address = l.shl_imm(ptr, 64 - u32::from(FIELD.0));
     // Keys are random: they spread every bit to the top of a product.
     let product = l.mul(l.add(address, modifier), l.get(slots::pac_key(key.into())));
     let code = l.shr_imm(product, 64 - u32::from(FIELD.1));
     l.xor(ptr, l.shl_imm(code, FIELD.0.into()))
+}
+
+/// The same of numbers.
+pub(crate) fn signed(ptr: u64, modifier: u64, key: u64) -> u64 {
+    let mixed = ptr << (64 - u32::from(FIELD.0)) ^ modifier ^ key;
+    let code = mixed.wrapping_mul(SPREAD) >> (64 - u32::from(FIELD.1));
+    ptr ^ code << FIELD.0
 }
 
 /// Modifier: a register, or zero.

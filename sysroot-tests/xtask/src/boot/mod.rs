@@ -2,6 +2,7 @@
 
 mod console;
 mod pieces;
+mod root;
 mod row;
 
 use std::fs;
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Only boots whose name contains this.
     #[arg(long)]
     filter: Option<String>,
+    /// Those that take minutes as well. A filter that names one has it run in any case.
+    #[arg(long)]
+    long: bool,
     /// Only with this number of processors.
     #[arg(long)]
     cpus: Option<u32>,
@@ -59,10 +63,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let wanted = |b: &Boot| {
         options.arch.is_none_or(|a| a == b.arch)
             && options.filter.as_ref().is_none_or(|f| b.name.contains(f.as_str()))
+            && (!b.long || options.long || options.filter.is_some())
     };
     let (mut passed, mut failed) = (0, 0);
-    for boot in row::all()?.iter().filter(|b| wanted(b)) {
-        let pieces = pieces::ensure(boot)?;
+    let rows = row::all()?;
+    for boot in rows.boots.iter().filter(|b| wanted(b)) {
+        let pieces = pieces::ensure(boot, &rows.roots)?;
         for &cpus in boot.cpus.iter().filter(|&&c| options.cpus.is_none_or(|o| o == c)) {
             let name = format!("{}-{}-{cpus}", boot.arch, boot.name);
             let log = logs.join(format!("{name}.log"));
@@ -111,17 +117,25 @@ fn one(
         pieces::disk(size, &disk)?;
     }
     let port = serve("hello from the host\n")?;
+    let root = pieces.root.clone().unwrap_or_default();
     let fill = |text: &str| {
         text.replace("{disk}", &disk.display().to_string())
+            .replace("{root}", &root.display().to_string())
             .replace("{cpus}", &cpus.to_string())
             .replace("{port}", &port.to_string())
     };
     let mut command = emulator(options, boot.arch)?;
     command.args(["-M", "virt", "-nographic", "-no-reboot", "-m", &boot.memory]);
-    command.args(["-smp", &cpus.to_string(), "-append", &boot.append]);
-    command.arg("-kernel").arg(&pieces.kernel).arg("-initrd").arg(&pieces.initrd);
-    if let Some(firmware) = &pieces.firmware {
-        command.arg("-bios").arg(firmware);
+    command.args(["-smp", &cpus.to_string()]);
+    if !boot.append.is_empty() {
+        command.args(["-append", &boot.append]);
+    }
+    let files =
+        [("-kernel", &pieces.kernel), ("-initrd", &pieces.initrd), ("-bios", &pieces.firmware)];
+    for (option, file) in files {
+        if let Some(file) = file {
+            command.arg(option).arg(file);
+        }
     }
     command.args(boot.args.iter().map(|a| fill(a))).args(&options.extra);
     let mut console = Console::start(&mut command, log, Duration::from_secs(boot.timeout))?;
