@@ -35,8 +35,9 @@ pub(crate) fn sign(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
 
 /// The same of numbers.
 pub(crate) fn signed(ptr: u64, modifier: u64, key: u64) -> u64 {
-    let mixed = ptr << (64 - u32::from(FIELD.0)) ^ modifier ^ key;
-    let code = mixed.wrapping_mul(SPREAD) >> (64 - u32::from(FIELD.1));
+    let address = ptr << (64 - u32::from(FIELD.0));
+    let product = address.wrapping_add(modifier).wrapping_mul(key);
+    let code = product >> (64 - u32::from(FIELD.1));
     ptr ^ code << FIELD.0
 }
 
