@@ -60,7 +60,11 @@ fn line(machine: &str, ours: &Figure, theirs: &Figure) -> String {
     };
     let times = if ours.rate { ours.value / theirs.value } else { theirs.value / ours.value };
     let what = &ours.name;
-    format!("| {machine} | {what} | {} | {} | {times:.2} times as fast |", shown(ours), shown(theirs))
+    format!(
+        "| {machine} | {what} | {} | {} | {times:.2} times as fast |",
+        shown(ours),
+        shown(theirs)
+    )
 }
 
 #[cfg(test)]
