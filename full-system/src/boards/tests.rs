@@ -85,6 +85,71 @@ fn virtio_devices_take_places_from_the_last() {
     assert_eq!(said, "board 'virt' has no place for 9 virtio devices");
 }
 
+#[test]
+fn properties_are_the_boards_own() {
+    let arm = by_name("aarch64", "virt").expect("a board");
+    let set = |key: &str, value: &str| vec![(key.to_string(), value.to_string())];
+    let gic = |cpus, p: &[(String, String)]| Setup::new(arm, cpus, 64 << 20, p).map(|s| s.gic);
+    assert_eq!((gic(8, &[]), gic(9, &[])), (Ok(2), Ok(3)));
+    assert_eq!(gic(1, &set("gic-version", "max")), Ok(3));
+    let said = gic(9, &set("gic-version", "2")).expect_err("too many");
+    assert_eq!(said, "gic-version=2 has at most 8 processors");
+    let said = gic(124, &[]).expect_err("too many");
+    assert_eq!(said, "board 'virt' has at most 123 processors");
+    let said = gic(1, &set("secure", "on")).expect_err("not there");
+    assert_eq!(said, "'secure=on' is not supported");
+    let said = Setup::new(&VIRT, 1, 64 << 20, &set("gic-version", "3")).expect_err("not there");
+    assert_eq!(said, "board 'virt' has no property 'gic-version'");
+}
+
+#[test]
+fn arm_kernels_lie_where_their_headers_say() {
+    let arm = by_name("aarch64", "virt").expect("a board");
+    let setup = Setup::new(arm, 2, 512 << 20, &[]).expect("a board");
+    let cpu =
+        fdt::Cpu { compatible: "arm,armv8".into(), numbers: vec![0, 1], ..Default::default() };
+    let boot = |files: &Files| (arm.boot)(&setup, files, &cpu, fdt::Chosen::default());
+    let mut image = vec![0; 100];
+    image[8..16].copy_from_slice(&0x8_0000u64.to_le_bytes());
+    image[16..24].copy_from_slice(&0x1000_0000u64.to_le_bytes());
+    image[0x38..0x3c].copy_from_slice(b"ARM\x64");
+    let with = |image: &[u8]| Files {
+        kernel: Some(file("image", image)),
+        initrd: Some(file("initrd", &[3; 100])),
+        ..Files::default()
+    };
+    let at = |b: &Boot| b.blobs.iter().map(|b| b.address).collect::<Vec<_>>();
+    let found = boot(&with(&image)).expect("loaded");
+    // The initial file system comes after all that the kernel takes.
+    assert_eq!(at(&found), [0x4008_0000, 0x5008_0000, 0x5020_0000, 0x4000_0000]);
+    assert_eq!(found.entry, 0x4000_0000);
+    let code = &found.blobs[3].bytes;
+    let word = |at: usize| u64::from_le_bytes(code[at..at + 8].try_into().expect("8 bytes"));
+    assert_eq!((word(24), word(32)), (0x5020_0000, 0x4008_0000));
+    // Today's kernels want no offset; the start code has the first bytes.
+    image[8..16].fill(0);
+    assert_eq!(at(&boot(&with(&image)).expect("loaded"))[0], 0x4020_0000);
+    image[16..24].fill(0);
+    let found = boot(&with(&image)).expect("loaded");
+    assert_eq!(at(&found), [0x4008_0000, 0x4800_0000, 0x4820_0000, 0x4000_0000]);
+    let said = boot(&Files::default()).expect_err("nothing").to_string();
+    assert_eq!(said, "nothing to start; give -kernel or -bios");
+    let firmware = Files {
+        bios: Some(file("efi", &[4; 100]).display().to_string()),
+        append: Some("quiet".into()),
+        ..with(&image)
+    };
+    let found = boot(&firmware).expect("loaded");
+    assert_eq!((at(&found), found.entry), (vec![0, 0x4000_0000], 0));
+    use crate::devices::fw_cfg::key;
+    let item = |key| found.items.iter().find(|i| i.0 == key).expect("an item").1.to_vec();
+    assert_eq!(
+        (item(key::KERNEL_SIZE), item(key::CMDLINE_DATA)),
+        (vec![100, 0, 0, 0], b"quiet\0".to_vec())
+    );
+    assert_eq!((item(key::INITRD_DATA), item(key::CPUS)), (vec![3; 100], vec![2, 0]));
+}
+
 fn file(name: &str, bytes: &[u8]) -> std::path::PathBuf {
     let path = std::env::temp_dir().join(format!("remu-boards-{}-{name}", std::process::id()));
     std::fs::write(&path, bytes).expect("a file");

@@ -266,15 +266,10 @@ impl Rights {
             (d & desc::READ_ONLY == 0 || dirty) && inherited & desc::READ_ONLY_TABLE == 0;
         let wxn = control & sctlr::WXN != 0;
         let never = |leaf: u64, table: u64| d & leaf != 0 || inherited & table != 0;
-        Rights {
-            user,
-            writable,
-            user_executes: !never(desc::UXN, desc::UXN_TABLE) && !(wxn && user && writable),
-            // What EL0 may write is never executed at EL1.
-            executes: !never(desc::PXN, desc::PXN_TABLE)
-                && !(user && writable)
-                && !(wxn && writable),
-        }
+        // What EL0 may write is never executed at EL1.
+        let user_never = never(desc::UXN, desc::UXN_TABLE) || wxn && user && writable;
+        let own_never = never(desc::PXN, desc::PXN_TABLE) || (user || wxn) && writable;
+        Rights { user, writable, user_executes: !user_never, executes: !own_never }
     }
     fn allows(&self, intent: Intent, who: Who) -> bool {
         let reach = match who {

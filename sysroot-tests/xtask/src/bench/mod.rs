@@ -216,6 +216,11 @@ fn prepare(
 
 /// Compiles a source of the bench folder for guest or host; kept in the cache by content and compiler.
 fn build(compile: &row::Compile, arch: Arch) -> Result<PathBuf> {
+    compiled(&compile.source, compile.r#static, arch)
+}
+
+/// As [`build`], by the source's name.
+pub(crate) fn compiled(source: &str, linked: bool, arch: Arch) -> Result<PathBuf> {
     let compiler = match arch {
         Arch::Native => "gcc".to_string(),
         guest => format!("{}-gcc", guest.row().triplet),
@@ -229,14 +234,14 @@ fn build(compile: &row::Compile, arch: Arch) -> Result<PathBuf> {
             host.trim()
         );
     }
-    let source = cache::repository().join("sysroot-tests/bench").join(&compile.source);
+    let source = cache::repository().join("sysroot-tests/bench").join(source);
     let text = fs::read_to_string(&source)?;
-    let key = cache::hash(format!("{text}{compiler}{ours}{}", compile.r#static), 16);
+    let key = cache::hash(format!("{text}{compiler}{ours}{linked}"), 16);
     let dir = cache::root()?.join("bench").join(key);
     cache::ensure_dir(&dir, |part| {
         let mut cc = Command::new(&compiler);
         cc.args(["-O2", "-o"]).arg(part.join("program")).arg(&source).arg("-lm");
-        if compile.r#static {
+        if linked {
             cc.arg("-static");
         }
         cmd::run(&mut cc)

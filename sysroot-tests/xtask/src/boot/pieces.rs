@@ -132,6 +132,10 @@ fn initrd(boot: &Boot, kernel: &Path) -> Result<PathBuf> {
     if let Some(busybox) = files.remove("usr/bin/busybox") {
         files.insert("bin/busybox".into(), busybox);
     }
+    for source in &boot.programs {
+        let program = fs::read(crate::bench::compiled(source, true, boot.arch)?)?;
+        files.insert(format!("bin/{}", source.trim_end_matches(".c")), (0o100_755, program));
+    }
     files.insert("init".into(), (0o100_755, INIT.into()));
     files.insert("udhcpc".into(), (0o100_755, UDHCPC.into()));
     let modules = find(&kernel.join("usr/lib/modules"), "")?.join("kernel");

@@ -73,6 +73,12 @@ pub(super) struct Boot {
     pub(super) disk: Option<String>,
     /// A root, whose image `{root}` in `args` names. Nothing is to be written to that: `snapshot=on`.
     pub(super) root: Option<String>,
+    /// C files of the bench folder that are compiled for it, `/bin/NAME` in the initial file system.
+    #[serde(default)]
+    pub(super) programs: Vec<String>,
+    /// Run by `--compare` alone, for what it measures.
+    #[serde(default)]
+    pub(super) compare: bool,
     /// Takes more than a few seconds: run only when asked for by name, or by `--long`.
     #[serde(default)]
     pub(super) long: bool,
@@ -95,6 +101,19 @@ pub(super) struct Piece {
     pub(super) file: String,
 }
 
+/// A figure.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Timed {
+    /// What it is called.
+    pub(super) name: String,
+    /// What is typed.
+    #[serde(default)]
+    pub(super) send: String,
+    /// What then appears.
+    pub(super) expect: String,
+}
+
 /// One thing that happens at the console. `{cpus}` and `{port}` stand for numbers of the run.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "lowercase")]
@@ -103,6 +122,12 @@ pub(super) enum Step {
     Expect(String),
     /// This is typed.
     Send(String),
+    /// This is typed, and how long a text takes to appear is a figure.
+    Time(Timed),
+    /// This is typed, and the number that follows a text is a figure, of which more is better.
+    Rate(Timed),
+    /// The time since the start is a figure, if this text appears.
+    Since(Timed),
     /// The emulator ends with this status. At the end of every boot it ends with 0 in any case.
     End(i32),
 }
