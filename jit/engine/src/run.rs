@@ -111,10 +111,10 @@ impl Engine {
             // What translated code would find there is as good.
             let host = mem.recall(self.layout(), pc).unwrap_or_else(|| {
                 let host = self.host_code(pc, space);
-                mem.remember(self.layout(), pc, host);
+                mem.remember(self.layout(), pc, host, generation & 1 == 0);
                 host
             });
-            match self.enter(mem, pc, host, generation) {
+            match self.enter(mem, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.
                     if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// One stay in translated code.
-    fn enter(&self, mem: &CpuMemory, pc: u64, host: u64, generation: u64) -> ExitKind {
+    fn enter(&self, mem: &CpuMemory, host: u64, generation: u64) -> ExitKind {
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
         // A barrier, too, and cheaper than a fence of its own: on this host nothing
@@ -142,9 +142,9 @@ impl Engine {
         // starts later waits for the flag. Flushes empty table and cache before the
         // count, so that nothing of before is found with the new one. The same for
         // code that was forgotten: whoever does that empties the cache after the
-        // count, so that either it or this thread takes the entry back.
+        // count, so that either it or this thread takes back what was remembered.
         if self.generation.load(Ordering::SeqCst) != generation {
-            mem.unremember(self.layout(), pc);
+            mem.clear_cache();
             mem.word(Layout::IN_CODE).store(0, Ordering::Release);
             return ExitKind::Poll;
         }
