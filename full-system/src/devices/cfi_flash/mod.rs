@@ -25,6 +25,7 @@ state! {
 }
 
 /// Contents and chips.
+#[derive(Default)]
 struct Inner {
     /// Contents, turned over: what was never written takes no memory.
     inverse: Vec<u8>,
@@ -72,12 +73,6 @@ impl CfiFlash {
             log::warn!("flash: cannot write to its image: {error}");
         }
         kept.is_ok()
-    }
-}
-
-impl Default for Inner {
-    fn default() -> Inner {
-        Inner { inverse: Vec::new(), chips: Chips::default() }
     }
 }
 
