@@ -134,7 +134,9 @@ struct Summary {
 }
 
 /// Computes what of a region must be executed. A back end that can leave flags
-/// in the host's says in `keeps` which ops let them be there.
+/// in the host's says in `keeps` which ops let them be there. In a machine no
+/// access to memory does, which is `None`; there a guest goes on, as a matter
+/// of course, at an op that has faulted.
 pub fn analyse(r: &Region, keeps: Option<KeepsFlags>, out: &mut Liveness) {
     let n = r.insts.len();
     out.uses.clear();
