@@ -204,10 +204,10 @@ impl Device for CfiFlash {
         let chips = Chips::restore(from)?;
         let used = Vec::<u8>::restore(from)?;
         let s = &mut *self.inner.lock();
-        let room = s.inverse.get_mut(..used.len()).ok_or(RestoreError::Value)?;
-        room.copy_from_slice(&used);
-        s.inverse[used.len()..].fill(0);
-        s.chips = chips;
+        // New memory, which takes none where nothing is written.
+        let mut inverse = vec![0; s.inverse.len()];
+        inverse.get_mut(..used.len()).ok_or(RestoreError::Value)?.copy_from_slice(&used);
+        *s = Inner { inverse, chips };
         Ok(())
     }
 }
