@@ -26,7 +26,8 @@ impl Aarch64 {
     }
     /// Whether translated code leaves the instruction to [`crate::system`].
     fn is_emulated(&self, word: u32, key: Key) -> bool {
-        self.machine && MachineKey::of_key(key).is_some_and(|key| is_emulated(word, key))
+        self.machine
+            && MachineKey::of_key(key).is_some_and(|key| is_emulated(word, &self.features, key))
     }
     /// The features.
     pub fn chosen(&self) -> &Features {
@@ -72,6 +73,7 @@ impl Isa for Aarch64 {
         }
         match insn {
             Some(decode::Insn::Mrs(a)) => lift::branch_sys::mrs_with(l, a, &self.features),
+            Some(decode::Insn::Msr(a)) => lift::branch_sys::msr_with(l, a, &self.features),
             Some(insn) => decode::lift(l, &insn),
             None => l.illegal(),
         }

@@ -150,7 +150,7 @@ fn attributes(r: &Region, state_size: usize, i: &Inst) -> Result<(), String> {
             }
             AttrKind::Mem => i.aux & 0x80 == 0 && Addr::of(i).mem.size <= 4,
             AttrKind::Rmw => {
-                i.aux & 0xc0 == 0
+                i.aux & 0x80 == 0
                     && imm_index < crate::RmwOp::ALL.len()
                     && 8 * MemOp::from_u8(i.aux).bytes() <= width(i.ty)
             }

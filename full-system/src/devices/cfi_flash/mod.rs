@@ -25,6 +25,7 @@ state! {
 }
 
 /// Contents and chips.
+#[derive(Default)]
 struct Inner {
     /// Contents, turned over: what was never written takes no memory.
     inverse: Vec<u8>,
@@ -72,12 +73,6 @@ impl CfiFlash {
             log::warn!("flash: cannot write to its image: {error}");
         }
         kept.is_ok()
-    }
-}
-
-impl Default for Inner {
-    fn default() -> Inner {
-        Inner { inverse: Vec::new(), chips: Chips::default() }
     }
 }
 
@@ -202,17 +197,21 @@ impl Device for CfiFlash {
     fn save(&self, to: &mut Vec<u8>) {
         let s = self.inner.lock();
         s.chips.save(to);
-        let used = s.inverse.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
+        // What is empty at the end is left out, in steps that compare fast.
+        let empty = [0; 4096];
+        let mut steps = s.inverse.chunks(empty.len());
+        let used = steps.rposition(|c| *c != empty[..c.len()]).map_or(0, |last| last + 1);
+        let used = (used * empty.len()).min(s.inverse.len());
         s.inverse[..used].to_vec().save(to);
     }
     fn restore(&self, from: &mut Reader<'_>) -> Result<(), RestoreError> {
         let chips = Chips::restore(from)?;
         let used = Vec::<u8>::restore(from)?;
         let s = &mut *self.inner.lock();
-        let room = s.inverse.get_mut(..used.len()).ok_or(RestoreError::Value)?;
-        room.copy_from_slice(&used);
-        s.inverse[used.len()..].fill(0);
-        s.chips = chips;
+        // New memory, which takes none where nothing is written.
+        let mut inverse = vec![0; s.inverse.len()];
+        inverse.get_mut(..used.len()).ok_or(RestoreError::Value)?.copy_from_slice(&used);
+        *s = Inner { inverse, chips };
         Ok(())
     }
 }

@@ -74,6 +74,11 @@ fn page_tables() {
 }
 
 #[test]
+fn pointer_authentication() {
+    check("pac", &[], 1, &[1, 1, 1, 1, 1, 7 << 48 | 3, 1, 1]);
+}
+
+#[test]
 fn timers() {
     check("timer", &[], 1, &[1_000_000_000, 7, 0, 1, 0, 1, 0x80, 2, 1, 0]);
 }

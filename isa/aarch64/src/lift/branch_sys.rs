@@ -321,12 +321,22 @@ fn write_fpcr(l: &Lift, v: Val) {
     l.exit(ExitKind::KeyChanged, l.next_pc());
 }
 
-/// MSR (register).
+/// MSR (register) on a processor with every feature.
 pub fn msr(l: &Lift, a: args::Sysreg) {
+    msr_with(l, a, &Features::MAX);
+}
+/// MSR (register).
+pub(crate) fn msr_with(l: &Lift, a: args::Sysreg, features: &Features) {
     let v = l.x(a.rt);
     if let Some(key) = MachineKey::of_key(l.key()) {
         if a.reg == sysreg::DAIF {
             return write_daif(l, key, l.and(v, l.c64(0xf << 6)));
+        }
+        if let Some([half, low, high, both]) = key.pac_key(a.reg | OP0, features) {
+            // 64 bits, to which every bit that was written counts.
+            l.set(half, v);
+            let turned = l.rotr(l.get(high), l.c64(29));
+            return l.set(both, l.xor(l.get(low), turned));
         }
         if let Some((slot, mask)) = key.plain(a.reg | OP0) {
             return l.set(slot, if mask == u64::MAX { v } else { l.and(v, l.c64(mask)) });

@@ -71,7 +71,7 @@ fn enter(r: &mut Regs<'_>, features: &Features, offset: u64) {
     r.set32(slots::pstate(1), ssbs);
     r.set_daif(spsr::DAIF);
     r.go(TARGET, 1);
-    r.set_pc(r.get(slots::vbar(n)) + from + offset);
+    r.set_pc(r.get(slots::vbar(n)).wrapping_add(from + offset));
 }
 
 /// ERET.

@@ -32,8 +32,9 @@ pub(crate) fn value(f: &Features, reg: u16, number: u64, gic: bool) -> u64 {
     let base = sysreg::constant(f, reg).unwrap_or(0);
     match reg {
         sysreg::MPIDR_EL1 => 1 << 31 | affinity(number),
-        // No speculation reaches what it should not (CSV2, CSV3).
-        sysreg::ID_AA64PFR0_EL1 => base | u64::from(gic) << 24 | 1 << 56 | 1 << 60,
+        // No speculation reaches what it should not (CSV2 with SCXTNUM_ELx and for branch
+        // history, CSV3), so that kernels need not work around it.
+        sysreg::ID_AA64PFR0_EL1 => base | u64::from(gic) << 24 | 3 << 56 | 1 << 60,
         // Version 8 of debug, two breakpoints and two watchpoints.
         sysreg::ID_AA64DFR0_EL1 => 6 | 1 << 12 | 1 << 20,
         sysreg::ID_AA64ISAR0_EL1 => base | if_has(features::TLBIRANGE, 2 << 56),

@@ -6,6 +6,7 @@ use remu_isa::Key;
 
 use super::regs::{DAIF_F, DAIF_I, MachineState, sctlr, slots};
 use super::sysregs;
+use crate::features::Features;
 use crate::isa::KEY_BITS;
 
 /// Parts of the lift key besides those of FPCR.
@@ -99,6 +100,12 @@ impl MachineKey {
     pub(crate) fn unsettled_slot(self) -> Slot {
         slots::unsettled(0)
     }
+    /// The slots of a half of a key of pointer authentication, which code under this key writes: the
+    /// half, then the low half, the high half, and what follows from both.
+    pub(crate) fn pac_key(self, reg: u16, f: &Features) -> Option<[Slot; 4]> {
+        let row = sysregs::row_of(reg).filter(|row| self.el() >= row.least_el())?;
+        row.pac_key(f)
+    }
     /// The slot of a system register that code under this key reads and writes as it is, and the
     /// bits that can be written.
     pub(crate) fn plain(self, reg: u16) -> Option<(Slot, u64)> {
@@ -132,7 +139,7 @@ fn fields(word: u32) -> (u32, u32, u32, u32) {
 }
 
 /// Whether translated code leaves an instruction to [`super::exit`].
-pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
+pub(crate) fn is_emulated(word: u32, f: &Features, key: MachineKey) -> bool {
     if uses_fp(word) {
         return key.0 & NO_FP != 0;
     }
@@ -169,7 +176,9 @@ pub(crate) fn is_emulated(word: u32, key: MachineKey) -> bool {
                 } else if reg == sysregs::DAIF {
                     key.el() == 0
                 } else {
-                    key.plain(reg).is_none()
+                    let is_write = word >> 21 & 1 == 0;
+                    let pac = is_write && key.pac_key(reg, f).is_some();
+                    !pac && key.plain(reg).is_none()
                 }
             }
         },

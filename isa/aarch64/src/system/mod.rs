@@ -10,6 +10,8 @@ mod names;
 mod ops;
 mod regs;
 mod sysregs;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub(crate) use key::{MachineKey, is_emulated};

@@ -56,6 +56,8 @@ processor! {
         contextidr[1]: I64 = ["contextidr_el1"];
         /// TPIDR_EL1.
         tpidr_el1[1]: I64 = ["tpidr_el1"];
+        /// SCXTNUM_EL0 and SCXTNUM_EL1.
+        scxtnum[2]: I64 = ["scxtnum_el0", "scxtnum_el1"];
         /// CSSELR_EL1.
         csselr[1]: I64 = ["csselr_el1"];
         /// MDSCR_EL1.
@@ -97,6 +99,7 @@ pub(crate) mod sctlr {
     pub(crate) const NTWI: u64 = 1 << 16;
     pub(crate) const NTWE: u64 = 1 << 18;
     pub(crate) const WXN: u64 = 1 << 19;
+    pub(crate) const TSCXT: u64 = 1 << 20;
     pub(crate) const SPAN: u64 = 1 << 23;
     pub(crate) const EE: u64 = 1 << 24 | 1 << 25;
     pub(crate) const UCI: u64 = 1 << 26;

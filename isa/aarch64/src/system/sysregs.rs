@@ -33,7 +33,8 @@ enum Kind {
     Tcr,
     Csselr,
     Ccsidr,
-    /// Half of a key of pointer authentication, as numbered in the state.
+    /// Half of a key of pointer authentication, as numbered in the state. Translated code writes
+    /// it, and what follows from it, itself.
     PacKey(usize),
     Oslar,
     Oslsr,
@@ -63,6 +64,8 @@ const fn reg(op0: u16, op1: u16, crn: u16, crm: u16, op2: u16) -> u16 {
 pub(crate) const DAIF: u16 = reg(3, 3, 4, 2, 1);
 /// TPIDRRO_EL0, which EL0 reads.
 pub(crate) const TPIDRRO: u16 = reg(3, 3, 13, 0, 3);
+/// SCXTNUM_EL0.
+const SCXTNUM: u16 = reg(3, 3, 13, 0, 7);
 /// ICC_SRE_EL1, which says whether the machine's interrupt controller has system registers.
 const ICC_SRE: u16 = reg(3, 0, 12, 12, 5);
 const FPCR: u16 = reg(3, 3, 4, 4, 0);
@@ -211,6 +214,7 @@ static ROWS: &[Row] = rows! {
     "isr_el1"          (3, 0, 12, 1, 0) Isr;
     "contextidr_el1"   (3, 0, 13, 0, 1) Plain(slots::contextidr(0), LOW);
     "tpidr_el1"        (3, 0, 13, 0, 4) Plain(slots::tpidr_el1(0), ANY);
+    "scxtnum_el1"      (3, 0, 13, 0, 7) Plain(slots::scxtnum(1), ANY);
     "cntkctl_el1"      (3, 0, 14, 1, 0) Word(slots::cntkctl(0), cntkctl::ALL);
     "ccsidr_el1"       (3, 1, 0, 0, 0) Ccsidr;
     "clidr_el1"        (3, 1, 0, 0, 1) Fixed(id::CLIDR);
@@ -220,6 +224,7 @@ static ROWS: &[Row] = rows! {
     "dczid_el0"        (3, 3, 0, 0, 7) Id;
     "daif"             (3, 3, 4, 2, 1) Daif;
     "tpidrro_el0"      (3, 3, 13, 0, 3) Plain(slots::tpidrro_el0(0), ANY);
+    "scxtnum_el0"      (3, 3, 13, 0, 7) Word(slots::scxtnum(0), ANY);
     "cntfrq_el0"       (3, 3, 14, 0, 0) Cntfrq;
     "cntpct_el0"       (3, 3, 14, 0, 1) Counter(Timer::Physical);
     "cntvct_el0"       (3, 3, 14, 0, 2) Counter(Timer::Virtual);
@@ -263,6 +268,16 @@ impl Row {
             _ => None,
         }
     }
+    /// Where this half of a key of pointer authentication is, then low half, high half and the key.
+    pub(crate) fn pac_key(&self, f: &Features) -> Option<[Slot; 4]> {
+        match self.kind {
+            Kind::PacKey(n) if f.has(features::PAUTH) => {
+                let (written, key) = (slots::pac_written, n % 5);
+                Some([written(n), written(key), written(key + 5), slots::pac_key(key)])
+            }
+            _ => None,
+        }
+    }
     /// The lowest exception level that may read and write it.
     pub(crate) fn least_el(&self) -> u32 {
         // EL0 may only read this one, which lifters know.
@@ -285,6 +300,7 @@ fn check_user(r: &Regs<'_>, row: &Row, write: bool) -> Result<(), Refusal> {
     let needs = |enabled: bool| if enabled { Ok(()) } else { Err(Refusal::Trapped) };
     match row.kind {
         _ if row.reg == reg(3, 3, 0, 0, 1) => needs(control & sctlr::UCT != 0),
+        _ if row.reg == SCXTNUM => needs(control & sctlr::TSCXT == 0),
         Kind::Daif => needs(control & sctlr::UMA != 0),
         Kind::Cntfrq if write => Err(Refusal::Undefined),
         Kind::Cntfrq => needs(timers & (cntkctl::PCTEN | cntkctl::VCTEN) != 0),
@@ -411,18 +427,13 @@ pub(crate) fn write(
             return Ok(flush_if(old != v));
         }
         Kind::Csselr => r.set_csselr(v & 0xf),
-        Kind::PacKey(n) => {
-            r.set(slots::pac_written(n), v);
-            // Code needs 64 bits, to which every bit that was written counts.
-            let low = r.get(slots::pac_written(n % 5));
-            let high = r.get(slots::pac_written(n % 5 + 5));
-            r.set(slots::pac_key(n % 5), low ^ high.rotate_left(29));
-        }
         Kind::Oslar => r.set_oslock(v & 1),
         Kind::Cntfrq => r.set_cntfrq(v & LOW),
         Kind::TimerControl(t) => timer::set_control(r, t, v),
         Kind::TimerCompare(t) => r.set(slots::cnt_cval(t as usize), v),
         Kind::TimerValue(t) => timer::set_value(r, t, v, around),
+        // Translated code has done it.
+        Kind::PacKey(_) => {}
         Kind::Fixed(_)
         | Kind::Id
         | Kind::CurrentEl
