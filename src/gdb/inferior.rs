@@ -66,6 +66,8 @@ pub(super) enum Event {
 pub(super) enum State {
     Running,
     Stopped,
+    /// Its process has ended, of which gdb has not heard: until then gdb may ask about it.
+    Ended,
 }
 
 /// One thread.
@@ -135,8 +137,28 @@ impl Inferiors {
         self.threads.iter().filter(move |(_, t)| t.pid == pid).map(|(tid, _)| *tid)
     }
 
+    /// A process has ended: it stays as it was, with its first thread, until gdb hears of that.
+    pub(super) fn end(&mut self, pid: i32, status: i32) {
+        self.threads.retain(|_, t| t.pid != pid);
+        self.threads.insert(pid, Thread { state: State::Ended, ..Thread::new(pid) });
+        self.ended.push_back((pid, status));
+    }
+
+    /// The end that gdb is to hear of next; the process is forgotten.
+    pub(super) fn take_end(&mut self) -> Option<(i32, i32)> {
+        let (pid, status) = *self.ended.front()?;
+        self.remove(pid);
+        Some((pid, status))
+    }
+
+    /// True for a process that has ended, of which gdb has not heard.
+    pub(super) fn has_ended(&self, pid: i32) -> bool {
+        self.ended.iter().any(|e| e.0 == pid)
+    }
+
     /// Forgets a process.
     pub(super) fn remove(&mut self, pid: i32) {
+        self.ended.retain(|e| e.0 != pid);
         self.processes.remove(&pid);
         self.threads.retain(|_, t| t.pid != pid);
     }
@@ -173,6 +195,10 @@ mod tests {
         assert!(all.shows(10) && !all.shows(20));
         all.threads.get_mut(&10).unwrap().event = None;
         assert!(all.shows(20));
+        all.end(20, 0);
+        assert!(all.shows(20) && all.has_ended(20) && !all.threads[&20].is_awaited());
+        assert_eq!((all.take_end(), all.take_end()), (Some((20, 0)), None));
+        assert!(!all.shows(20) && all.shows(10));
         all.add(40, Process { unwanted: true, ..Process::default() });
         assert!(!all.shows(40));
     }

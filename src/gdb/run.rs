@@ -86,7 +86,7 @@ impl Session<'_> {
 
     /// Tells gdb of one thing that has happened.
     fn report(&mut self) -> Done {
-        let reply = if let Some((pid, status)) = self.all.ended.pop_front() {
+        let reply = if let Some((pid, status)) = self.all.take_end() {
             self.end_text(pid, status)
         } else {
             let news = |t: &&Thread| t.resumed && t.event.is_some();
@@ -168,7 +168,8 @@ impl Session<'_> {
         while let Ok(Some(_)) = self.children.read_signal() {}
         loop {
             let mut any = false;
-            let known: Vec<i32> = self.all.threads.keys().copied().collect();
+            let there = self.all.threads.iter().filter(|(_, t)| t.state != State::Ended);
+            let known: Vec<i32> = there.map(|(tid, _)| *tid).collect();
             for tid in known {
                 match server::changed(tid) {
                     Ok(None) => {}
@@ -206,10 +207,9 @@ impl Session<'_> {
             server::forget(tid);
             let process = self.all.threads.remove(&tid).filter(|t| t.pid == tid);
             if process.is_some() {
-                let shown = self.all.processes.get(&tid).is_some_and(|p| !p.unwanted);
-                self.all.remove(tid);
-                if shown {
-                    self.all.ended.push_back((tid, status));
+                match self.all.processes.get(&tid) {
+                    Some(p) if !p.unwanted => self.all.end(tid, status),
+                    _ => self.all.remove(tid),
                 }
             }
             return;
@@ -336,7 +336,8 @@ impl Session<'_> {
         if !server::is_guest(tid) {
             log::info!(target: "remu::gdb", "process {pid} executes a program of another processor");
             self.drop_process(pid);
-            self.all.ended.push_back((pid, 0));
+            self.all.add(pid, Process::default());
+            self.all.end(pid, 0);
             return Judged::Stay;
         }
         if self.supports.exec { Judged::Tell(Event::Exec) } else { Judged::GoOn(0) }
@@ -347,7 +348,7 @@ impl Session<'_> {
         let Some(p) = self.all.process_of(tid) else { return };
         let (calls, watch) = (p.catch.is_some(), !p.watches.is_empty());
         let Some(t) = self.all.threads.get_mut(&tid) else { return };
-        if t.state == State::Running {
+        if t.state != State::Stopped {
             return;
         }
         let done = if t.group_stop && signal == 0 {
@@ -451,6 +452,9 @@ impl Session<'_> {
                 let _ = server::set_breaks(tid, std::iter::empty(), &stale);
                 let _ = server::set_watches(tid, std::iter::empty());
             }
+        }
+        if self.all.has_ended(pid) {
+            return self.all.remove(pid);
         }
         let list: Vec<i32> = self.all.threads_of(pid).collect();
         for tid in list {

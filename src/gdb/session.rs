@@ -91,6 +91,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn send(&mut self, text: &str) -> Done {
+        log::trace!(target: "remu::gdb", "  {text}");
         Ok(self.link.send(text.as_bytes())?)
     }
 
@@ -125,7 +126,7 @@ impl<'a> Session<'a> {
                 self.send_if(done)
             }
             b'p' => match number(text).and_then(|n| self.register(n as usize)) {
-                Some(bytes) => self.send(&hex(&bytes)),
+                Some(text) => self.send(&text),
                 None => self.send("E01"),
             },
             b'P' => {
@@ -317,6 +318,9 @@ impl<'a> Session<'a> {
 
     fn set_break(&mut self, insert: bool, addr: u64, b: Break) -> Option<()> {
         let pid = self.current_process();
+        if self.all.has_ended(pid) {
+            return Some(());
+        }
         let tid = self.all.threads_of(pid).next()?;
         let p = self.all.processes.get_mut(&pid)?;
         if insert {
@@ -333,6 +337,9 @@ impl<'a> Session<'a> {
 
     fn set_watch(&mut self, insert: bool, watch: Watch) -> Option<()> {
         let pid = self.current_process();
+        if self.all.has_ended(pid) {
+            return Some(());
+        }
         let tid = self.all.threads_of(pid).next()?;
         let p = self.all.processes.get_mut(&pid)?;
         p.watches.retain(|w| *w != watch);
@@ -372,12 +379,27 @@ impl<'a> Session<'a> {
     }
 
     fn all_registers(&self) -> Option<String> {
-        let all = self.features.iter().flat_map(|f| &f.regs);
-        Some(hex(&self.read_registers(self.general, all)?.concat()))
+        self.registers_text(self.features.iter().flat_map(|f| &f.regs))
     }
 
-    fn register(&self, n: usize) -> Option<Vec<u8>> {
-        self.read_registers(self.general, self.reg(n).into_iter())?.pop()
+    fn register(&self, n: usize) -> Option<String> {
+        self.registers_text(std::iter::once(self.reg(n)?))
+    }
+
+    /// Registers of the chosen thread, as packets have them. Those of a thread that does not stand
+    /// still are unavailable; but one whose process has ended has a program counter of 0, for gdb
+    /// lets no thread go on that has none, and would not hear of the end.
+    fn registers_text<'r>(&self, regs: impl Iterator<Item = &'r Reg>) -> Option<String> {
+        let state = self.all.threads.get(&self.general)?.state;
+        if state == State::Stopped {
+            return Some(hex(&self.read_registers(self.general, regs)?.concat()));
+        }
+        let pc = self.shared.os.debug.always[1];
+        let text = |r: &Reg| {
+            let digits = if state == State::Ended && r.name == pc { "00" } else { "xx" };
+            digits.repeat(r.bits as usize / 8)
+        };
+        Some(regs.map(text).collect())
     }
 
     fn register_number(&self, name: &str) -> Option<usize> {

@@ -244,10 +244,6 @@ fn in_order(text: &str, wanted: &[&str], guest: &str) {
     }
 }
 
-/// A known failure, and not at every turn, so that no test can hold it: when several processes run at
-/// once, gdb is sometimes answered E01 for the registers of one that another's end made it look at.
-const FAILS_AT_TIMES: &str = "both";
-
 macro_rules! scripts {
     ($($name:ident)*) => {
         $(
@@ -263,11 +259,11 @@ macro_rules! scripts {
                 let path = entry.unwrap().path();
                 if path.extension().is_some_and(|e| e == "gdb") {
                     let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-                    assert!(names.contains(&name.as_str()) || FAILS_AT_TIMES == name, "{name}");
+                    assert!(names.contains(&name.as_str()), "{name}");
                 }
             }
         }
     };
 }
 
-scripts! { calls watch catch threads signals pass forks child exec interrupt detach sum crash kill }
+scripts! { both calls watch catch threads signals pass forks child exec interrupt detach sum crash kill }
