@@ -245,6 +245,10 @@ pub fn emit_thunks(
 
     t.lookup = here(a);
     if lay.softmmu.is_none() {
+        // Empty entries are those of this address, and lead here.
+        let leave = a.label();
+        dynasm!(a ; .arch x64 ; cmp eax, Layout::NOWHERE as i32);
+        a.jcc(cc::E, leave);
         dynasm!(a
             ; .arch x64
             ; imul ecx, eax, Layout::SECOND as i32
@@ -253,7 +257,6 @@ pub fn emit_thunks(
             ; add rcx, [rbp + disp(Layout::CACHE)]
             ; cmp [rcx], rax
         );
-        let leave = a.label();
         a.jcc(cc::NE, leave);
         dynasm!(a ; .arch x64 ; jmp QWORD [rcx + 8]);
         a.bind(leave);
