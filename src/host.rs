@@ -12,6 +12,18 @@ mod x86_64 {
         &mut regs[libc::REG_RIP as usize]
     }
 
+    /// False for a signal that somebody sent in the shape of a fault: the processor reports another
+    /// address. The kernel itself gives none (`SI_KERNEL`) where the processor does not.
+    pub(crate) fn may_be_fault(signal: i32, code: i32, addr: u64, regs: &Registers) -> bool {
+        const SI_KERNEL: i32 = 0x80;
+        let reported = match signal {
+            libc::SIGILL | libc::SIGFPE => regs[libc::REG_RIP as usize],
+            libc::SIGSEGV | libc::SIGBUS if code != SI_KERNEL => regs[libc::REG_CR2 as usize],
+            _ => return true,
+        };
+        reported as u64 == addr
+    }
+
     /// The registers of a stopped thread (ptrace(2)).
     pub(crate) type Stopped = libc::user_regs_struct;
 
@@ -71,4 +83,6 @@ mod x86_64 {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Place, Registers, Stopped, leave_call, own_thread_pointer, pc, place};
+pub(crate) use x86_64::{
+    Place, Registers, Stopped, leave_call, may_be_fault, own_thread_pointer, pc, place,
+};
