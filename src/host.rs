@@ -12,16 +12,21 @@ mod x86_64 {
         &mut regs[libc::REG_RIP as usize]
     }
 
-    /// False for a signal that somebody sent in the shape of a fault: the processor reports another
-    /// address. The kernel itself gives none (`SI_KERNEL`) where the processor does not.
+    /// False for a signal that somebody sent in the shape of a fault, as the end of a child of clone(2)
+    /// is told: the processor reports another address. It may report none, and the kernel gives none
+    /// with `SI_KERNEL`.
     pub(crate) fn may_be_fault(signal: i32, code: i32, addr: u64, regs: &Registers) -> bool {
         const SI_KERNEL: i32 = 0x80;
-        let reported = match signal {
-            libc::SIGILL | libc::SIGFPE => regs[libc::REG_RIP as usize],
-            libc::SIGSEGV | libc::SIGBUS if code != SI_KERNEL => regs[libc::REG_CR2 as usize],
-            _ => return true,
-        };
-        reported as u64 == addr
+        if code == SI_KERNEL {
+            return true;
+        }
+        match signal {
+            libc::SIGILL | libc::SIGFPE => addr == regs[libc::REG_RIP as usize] as u64,
+            libc::SIGSEGV | libc::SIGBUS => {
+                [0, addr].contains(&(regs[libc::REG_CR2 as usize] as u64))
+            }
+            _ => true,
+        }
     }
 
     /// The registers of a stopped thread (ptrace(2)).

@@ -285,9 +285,9 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
     let code = unsafe { (*info).si_code };
     let regs: &mut Registers = &mut context.uc_mcontext.gregs;
     let fault = FAULTS.iter().position(|&s| s == signal);
-    if fault.is_some() && code > 0 {
-        // SAFETY: si_addr is meaningful for these signals.
-        let addr = unsafe { (*info).si_addr() } as u64;
+    // SAFETY: si_addr is meaningful for these signals, and a part of any other's content.
+    let addr = unsafe { (*info).si_addr() } as u64;
+    if fault.is_some() && code > 0 && may_be_fault(signal, code, addr, regs) {
         let own = state.map(|s| s.engine.load(Ordering::Acquire)).filter(|e| !e.is_null());
         let engine = own.unwrap_or_else(|| ENGINE.load(Ordering::Acquire));
         // SAFETY: ENGINE is null or a leaked engine; the thread's own is there while it runs.
@@ -310,9 +310,6 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
                 if let Some((n, s)) = fault.zip(state) {
                     s.note(&s.sent[n], signal, info);
                 }
-            }
-            None if state.is_none() && !may_be_fault(signal, code, addr, regs) => {
-                pass_on(signal, info, context);
             }
             None => {
                 say_broken(signal, *pc(regs) as u64, addr);
