@@ -9,7 +9,6 @@ barrier 1
 storm ok
 bad lists of futexes 3
 fork from a thread: 5
-end of a child told as an illegal instruction 1
 main gone first
 */
 #define _GNU_SOURCE
@@ -63,38 +62,6 @@ static void *late(void *a)
     pthread_join(*(pthread_t *)a, 0);
     puts("main gone first");
     exit(0);
-}
-
-static volatile int told, enough;
-static void on_ill(int s) { told = 1; }
-static void *makes_threads(void *set)
-{
-    pthread_sigmask(SIG_UNBLOCK, set, 0);
-    for (pthread_t t; !enough;)
-        if (pthread_create(&t, 0, nothing, 0) == 0)
-            pthread_join(t, 0);
-    return 0;
-}
-
-/* A signal that looks like a fault, for whichever thread does not block it: often one that just starts. */
-static void told_to_beginners(void)
-{
-    sigset_t set;
-    pthread_t t;
-    sigemptyset(&set);
-    sigaddset(&set, SIGILL);
-    pthread_sigmask(SIG_BLOCK, &set, 0);
-    signal(SIGILL, on_ill);
-    pthread_create(&t, 0, makes_threads, &set);
-    for (int i = 0; i < 300; i++) {
-        pid_t pid = syscall(SYS_clone, SIGILL, 0, 0, 0, 0);
-        if (pid == 0)
-            syscall(SYS_exit_group, 0);
-        waitpid(pid, 0, __WALL);
-    }
-    enough = 1;
-    pthread_join(t, 0);
-    printf("end of a child told as an illegal instruction %d\n", told);
 }
 
 int main(void)
@@ -157,7 +124,6 @@ int main(void)
     pthread_create(&t[0], 0, forker, 0);
     pthread_join(t[0], &res);
     printf("fork from a thread: %ld\n", (long)res);
-    told_to_beginners();
     static pthread_t self;
     self = pthread_self();
     pthread_create(&t[0], 0, late, &self);
