@@ -12,6 +12,23 @@ mod x86_64 {
         &mut regs[libc::REG_RIP as usize]
     }
 
+    /// False for a signal that somebody sent in the shape of a fault, as the end of a child of clone(2)
+    /// is told: the processor reports another address. It may report none, and the kernel gives none
+    /// with `SI_KERNEL`.
+    pub(crate) fn may_be_fault(signal: i32, code: i32, addr: u64, regs: &Registers) -> bool {
+        const SI_KERNEL: i32 = 0x80;
+        if code == SI_KERNEL {
+            return true;
+        }
+        match signal {
+            libc::SIGILL | libc::SIGFPE => addr == regs[libc::REG_RIP as usize] as u64,
+            libc::SIGSEGV | libc::SIGBUS => {
+                [0, addr].contains(&(regs[libc::REG_CR2 as usize] as u64))
+            }
+            _ => true,
+        }
+    }
+
     /// The registers of a stopped thread (ptrace(2)).
     pub(crate) type Stopped = libc::user_regs_struct;
 
@@ -71,4 +88,6 @@ mod x86_64 {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Place, Registers, Stopped, leave_call, own_thread_pointer, pc, place};
+pub(crate) use x86_64::{
+    Place, Registers, Stopped, leave_call, may_be_fault, own_thread_pointer, pc, place,
+};

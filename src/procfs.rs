@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
-use remu_syscalls::{GuestMemory, ProcFile};
+use remu_syscalls::{GuestMemory, Peer, ProcFile};
 
-use crate::mm::Area;
+use crate::mm::{Area, View};
 use crate::task::Task;
 
 /// The guest's content of a file; `None` lets the host's through.
 pub(crate) fn content(task: &Task, file: ProcFile) -> Option<Vec<u8>> {
     let stack = &task.shared.config.stack;
     match file {
-        ProcFile::Maps => Some(maps(task, &host_text("maps")?).into_bytes()),
-        ProcFile::Smaps => Some(maps(task, &host_text("smaps")?).into_bytes()),
+        ProcFile::Maps => Some(maps(&task.shared.mm.view(), &host_text("maps")?).into_bytes()),
+        ProcFile::Smaps => Some(maps(&task.shared.mm.view(), &host_text("smaps")?).into_bytes()),
         ProcFile::Auxv => Some(stack.auxv.clone()),
         ProcFile::Cmdline => guest_bytes(stack.args),
         ProcFile::Environ => guest_bytes(stack.env),
@@ -23,6 +23,17 @@ pub(crate) fn content(task: &Task, file: ProcFile) -> Option<Vec<u8>> {
             Some((0..count).map(|i| one(isa, i)).collect::<String>().into_bytes())
         }
     }
+}
+
+/// The same of another emulated process; `None` lets the host's through.
+pub(crate) fn content_of(peer: &Peer, file: ProcFile) -> Option<Vec<u8>> {
+    let name = match file {
+        ProcFile::Maps => c"maps",
+        ProcFile::Smaps => c"smaps",
+        _ => return None,
+    };
+    let host = peer.file(name)?;
+    Some(maps(&View::of(peer)?, &String::from_utf8_lossy(&host)).into_bytes())
 }
 
 fn host_text(name: &str) -> Option<String> {
@@ -39,7 +50,7 @@ fn guest_bytes((start, end): (u64, u64)) -> Option<Vec<u8>> {
 
 /// The host's list cut to the guest's areas. Lines that do not begin with a range (details in smaps)
 /// follow the range they belong to.
-fn maps(task: &Task, host: &str) -> String {
+fn maps(view: &View, host: &str) -> String {
     let mut out = String::new();
     let mut shown = false;
     for line in host.lines() {
@@ -49,10 +60,10 @@ fn maps(task: &Task, host: &str) -> String {
             }
             continue;
         };
-        let areas = task.shared.mm.areas(host_line.start, host_line.end);
-        shown = !areas.is_empty();
-        for area in areas {
-            host_line.show(task, &area, &mut out);
+        shown = false;
+        for area in view.within(host_line.start, host_line.end) {
+            host_line.show(view, &area, &mut out);
+            shown = true;
         }
     }
     out
@@ -93,7 +104,7 @@ impl Line<'_> {
         })
     }
 
-    fn show(&self, task: &Task, area: &Area, out: &mut String) {
+    fn show(&self, view: &View, area: &Area, out: &mut String) {
         let bit = |flag: i32, c| if area.prot & flag as u8 != 0 { c } else { '-' };
         let perms: String = [
             bit(libc::PROT_READ, 'r'),
@@ -104,13 +115,11 @@ impl Line<'_> {
         .iter()
         .collect();
         let offset = if self.inode == "0" { 0 } else { self.offset + (area.start - self.start) };
-        let (heap, _) = task.shared.mm.brk_range();
-        let stack = &task.shared.config.stack;
-        let name = if (stack.low..stack.top).contains(&area.start) {
+        let name = if (view.stack.0..view.stack.1).contains(&area.start) {
             "[stack]"
-        } else if area.start == heap {
+        } else if area.start == view.heap {
             "[heap]"
-        } else if (area.start..area.end).contains(&task.shared.trampoline) {
+        } else if (area.start..area.end).contains(&view.vdso) {
             "[vdso]"
         } else if self.name.starts_with('[') {
             ""

@@ -1,6 +1,6 @@
 //! From the command line to the first guest instruction.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
@@ -206,7 +206,9 @@ fn run(
     cpu.set_pc(program.start);
     set(&mut cpu, regs.stack, config.stack.pointer);
     host::set_engine(engine);
-    task::show_guest(&config.stack, Box::leak(config.exe.clone().into_boxed_c_str()));
+    let path: &CStr = Box::leak(config.exe.clone().into_boxed_c_str());
+    let areas = mm.show((config.stack.low, config.stack.top), vdso_at + vdso.sigreturn);
+    task::show_guest(&config.stack, Box::leak(Box::new([path.as_ptr() as u64, areas])));
     let actions = Actions::inherit().map_err(Failure::own)?;
     let shared = Arc::new(Shared {
         engine,
@@ -382,7 +384,7 @@ fn host_environment() -> Vec<Vec<u8>> {
     unsafe {
         let mut at = environ;
         while !at.is_null() && !(*at).is_null() {
-            out.push(std::ffi::CStr::from_ptr(*at).to_bytes().to_vec());
+            out.push(CStr::from_ptr(*at).to_bytes().to_vec());
             at = at.add(1);
         }
     }

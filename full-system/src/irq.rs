@@ -9,6 +9,23 @@ pub trait Inputs: Send + Sync {
     fn set_input(&self, number: u32, level: bool);
 }
 
+/// An interrupt controller's inputs and registers that belong to one processor.
+pub trait PrivateInputs: Send + Sync {
+    /// Sets the level of private input `number` of a processor; inputs that do not exist are ignored.
+    fn set_private(&self, cpu: usize, number: u32, level: bool);
+    /// Reads a system register of a processor that the controller keeps, by its number in
+    /// [`remu_isa::Surroundings::register`]; `None` where there is none that can be read.
+    fn register(&self, cpu: usize, reg: u16) -> Option<u64> {
+        let _ = (cpu, reg);
+        None
+    }
+    /// Writes such a register; whether there is one that can be written.
+    fn set_register(&self, cpu: usize, reg: u16, value: u64) -> bool {
+        let _ = (cpu, reg, value);
+        false
+    }
+}
+
 /// One device's end of an interrupt line.
 ///
 /// Changes of one line are made under the lock of the device that owns it, so that their order is the order

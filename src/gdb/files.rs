@@ -100,6 +100,15 @@ impl Files {
             .create(flags & CREATE != 0)
             .create_new(flags & (CREATE | EXCLUSIVE) == CREATE | EXCLUSIVE);
         let file = options.mode(mode as u32).open(OsStr::from_bytes(&path)).map_err(errno)?;
+        // What the kernel says of the guest's memory is of the runner's.
+        let guests = remu_syscalls::find_other(&path)
+            .and_then(|(peer, file)| crate::procfs::content_of(&peer, file));
+        let file = match guests {
+            Some(content) => {
+                File::from(crate::task::memory_file(c"proc", &content).map_err(|_| libc::ENOMEM)?)
+            }
+            None => file,
+        };
         self.next += 1;
         self.open.insert(self.next, file);
         Ok((self.next, Vec::new()))

@@ -1,11 +1,11 @@
 //! `q` packets: what gdb asks about the stub and its guests.
 
+use std::ffi::CString;
 use std::io::Read;
 
-use remu_syscalls::AUXV_PROGRAM;
+use remu_syscalls::{AUXV_RUNNER, Peer};
 
 use super::Done;
-use super::files::read_memory;
 use super::packet::{PACKET_SIZE, ThreadId, hex, number, unhex};
 use super::session::{Session, pair};
 use crate::guest::debug;
@@ -132,7 +132,7 @@ impl Session<'_> {
     /// The auxiliary vector as the guest has it.
     fn auxv(&self, pid: i32) -> Option<Vec<u8>> {
         let bytes = host_auxv(pid)?;
-        let entries = bytes.chunks_exact(16).filter(|e| key(e) != AUXV_PROGRAM);
+        let entries = bytes.chunks_exact(16).filter(|e| key(e) != AUXV_RUNNER);
         let guest: Vec<u8> = entries.flatten().copied().collect();
         if guest.len() != bytes.len() {
             return Some(guest);
@@ -143,17 +143,10 @@ impl Session<'_> {
 
     /// The path of the guest's program.
     pub(super) fn exec_file(&self, pid: i32) -> Option<Vec<u8>> {
-        let bytes = host_auxv(pid)?;
-        let own = bytes.chunks_exact(16).find(|e| key(e) == AUXV_PROGRAM);
-        let Some(own) = own else {
-            return Some(self.shared.config.exe.as_bytes().to_vec());
-        };
-        let at = u64::from_le_bytes(own[8..].try_into().ok()?);
-        let mut text = vec![0; libc::PATH_MAX as usize];
-        let have = read_memory(pid, at, &mut text)?;
-        let end = text[..have].iter().position(|&b| b == 0)?;
-        text.truncate(end);
-        Some(text)
+        match Peer::of_process(pid) {
+            Some(peer) => peer.program().map(CString::into_bytes),
+            None => Some(self.shared.config.exe.as_bytes().to_vec()),
+        }
     }
 
     /// `monitor`.

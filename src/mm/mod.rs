@@ -9,6 +9,7 @@
 
 mod host;
 mod modules;
+mod shown;
 mod table;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use remu_syscalls::{Errno, GuestMemory, MmapArgs, SysResult};
 
 use modules::Modules;
 pub(crate) use modules::identity;
+pub(crate) use shown::View;
 pub use table::{Area, Table};
 
 /// Bytes of a page, guest and host.
@@ -85,6 +87,20 @@ impl AddressSpace {
     /// The mapped areas inside `[start, end)`.
     pub fn areas(&self, start: u64, end: u64) -> Vec<Area> {
         self.read().table.within(start, end)
+    }
+
+    /// Everything, as it is shown in `/proc`.
+    pub(crate) fn view(&self) -> View {
+        let inner = self.read();
+        inner.table.writer().view(inner.table.within(0, u64::MAX))
+    }
+
+    /// Says where the main thread's stack begins and ends and an address in the vdso; where other
+    /// processes find [`AddressSpace::view`].
+    pub(crate) fn show(&self, stack: (u64, u64), vdso: u64) -> u64 {
+        let inner = self.read();
+        inner.table.writer().stack_and_vdso(stack, vdso);
+        inner.table.writer().address()
     }
 
     /// The area around an address.
@@ -235,6 +251,7 @@ impl AddressSpace {
     pub fn set_brk(&self, start: u64) {
         let mut inner = self.write();
         inner.brk_start = start;
+        inner.table.writer().heap(start);
         inner.brk = start;
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::shown::Writer;
+
 /// A run of pages with one protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Area {
@@ -21,29 +23,66 @@ impl Area {
 }
 
 /// Disjoint areas by address; neighbours of equal protection are one area.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Table {
-    areas: BTreeMap<u64, (u64, u8)>,
+    areas: BTreeMap<u64, Entry>,
+    writer: Writer,
+}
+
+/// An area by its start.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    end: u64,
+    prot: u8,
+    /// Where other processes see it.
+    slot: u32,
 }
 
 impl Table {
+    /// Shows the areas to other processes.
+    pub(super) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Enters an area, or changes the one that starts there.
+    fn put(&mut self, start: u64, end: u64, prot: u8) {
+        let slot = match self.areas.get(&start) {
+            Some(entry) => entry.slot,
+            None => self.writer.take(),
+        };
+        self.writer.put(slot, Area { start, end, prot });
+        self.areas.insert(start, Entry { end, prot, slot });
+    }
+
+    fn forget(&mut self, start: u64) {
+        if let Some(entry) = self.areas.remove(&start) {
+            self.writer.give(entry.slot);
+        }
+    }
+
     /// Forgets `[start, end)`.
     pub fn remove(&mut self, start: u64, end: u64) {
         if start >= end {
             return;
         }
-        if let Some((&s, &(e, prot))) = self.areas.range(..start).next_back()
+        self.writer.turn();
+        self.cut(start, end);
+        self.writer.turn();
+    }
+
+    fn cut(&mut self, start: u64, end: u64) {
+        if let Some((&s, &Entry { end: e, prot, .. })) = self.areas.range(..start).next_back()
             && e > start
         {
-            self.areas.insert(s, (start, prot));
+            self.put(s, start, prot);
             if e > end {
-                self.areas.insert(end, (e, prot));
+                self.put(end, e, prot);
             }
         }
-        while let Some((&s, &(e, prot))) = self.areas.range(start..end).next() {
-            self.areas.remove(&s);
+        while let Some((&s, &Entry { end: e, prot, .. })) = self.areas.range(start..end).next() {
+            self.forget(s);
             if e > end {
-                self.areas.insert(end, (e, prot));
+                self.put(end, e, prot);
             }
         }
     }
@@ -53,22 +92,23 @@ impl Table {
         if start >= end {
             return;
         }
-        self.remove(start, end);
+        self.writer.turn();
+        self.cut(start, end);
         let (mut start, mut end) = (start, end);
-        if let Some((&s, &(e, p))) = self.areas.range(..start).next_back()
-            && e == start
-            && p == prot
+        if let Some((&s, entry)) = self.areas.range(..start).next_back()
+            && entry.end == start
+            && entry.prot == prot
         {
-            self.areas.remove(&s);
             start = s;
         }
-        if let Some(&(e, p)) = self.areas.get(&end)
+        if let Some(&Entry { end: e, prot: p, .. }) = self.areas.get(&end)
             && p == prot
         {
-            self.areas.remove(&end);
+            self.forget(end);
             end = e;
         }
-        self.areas.insert(start, (end, prot));
+        self.put(start, end, prot);
+        self.writer.turn();
     }
 
     /// The parts of areas inside `[start, end)`, in order.
@@ -76,8 +116,12 @@ impl Table {
         let first = self.areas.range(..=start).next_back().map_or(start, |(&s, _)| s);
         self.areas
             .range(first..end.max(first))
-            .filter(|(_, (e, _))| *e > start)
-            .map(|(&s, &(e, prot))| Area { start: s.max(start), end: e.min(end), prot })
+            .filter(|(_, entry)| entry.end > start)
+            .map(|(&s, entry)| Area {
+                start: s.max(start),
+                end: entry.end.min(end),
+                prot: entry.prot,
+            })
             .collect()
     }
 
@@ -104,7 +148,7 @@ impl Table {
 
     /// The whole area around an address.
     pub fn at(&self, addr: u64) -> Option<Area> {
-        let (&start, &(end, prot)) = self.areas.range(..=addr).next_back()?;
+        let (&start, &Entry { end, prot, .. }) = self.areas.range(..=addr).next_back()?;
         (addr < end).then_some(Area { start, end, prot })
     }
 

@@ -26,9 +26,18 @@ pub(crate) fn at_exit(task: &Task) {
     task.shared.engine.save();
     if task.shared.config.options.stats {
         let missed = remu_syscalls::stats::report();
-        let text = format!("{}\n{missed}", task.shared.engine.stats());
+        let dirty =
+            private().map_or(String::new(), |n| format!("private KiB             {n:>12}\n"));
+        let text = format!("{}\n{dirty}{missed}", task.shared.engine.stats());
         crate::logging::write(text.as_bytes());
     }
+}
+
+/// KiB of memory of this process, guest included, that is no file's (proc_pid_smaps(5)).
+fn private() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("Anonymous:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// Prints the registers, the callers and the mappings of a guest that dies of a signal.

@@ -16,7 +16,7 @@ use remu_engine::{Cpu, Engine};
 use remu_isa::Header;
 use remu_syscalls::{Errno, SysResult, fault_fixup, signal_fixup};
 
-use crate::host::{Registers, own_thread_pointer, pc};
+use crate::host::{Registers, may_be_fault, own_thread_pointer, pc};
 use crate::trace::{Block, CODE_REST, CODE_STOP, Heard};
 
 /// Signals that report faults of the processor. The runner keeps them for itself: they are never
@@ -285,9 +285,9 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
     let code = unsafe { (*info).si_code };
     let regs: &mut Registers = &mut context.uc_mcontext.gregs;
     let fault = FAULTS.iter().position(|&s| s == signal);
-    if fault.is_some() && code > 0 {
-        // SAFETY: si_addr is meaningful for these signals.
-        let addr = unsafe { (*info).si_addr() } as u64;
+    // SAFETY: si_addr is meaningful for these signals, and a part of any other's content.
+    let addr = unsafe { (*info).si_addr() } as u64;
+    if fault.is_some() && code > 0 && may_be_fault(signal, code, addr, regs) {
         let own = state.map(|s| s.engine.load(Ordering::Acquire)).filter(|e| !e.is_null());
         let engine = own.unwrap_or_else(|| ENGINE.load(Ordering::Acquire));
         // SAFETY: ENGINE is null or a leaked engine; the thread's own is there while it runs.
@@ -383,10 +383,11 @@ fn requeue(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext
     let _ = call(libc::SYS_rt_tgsigqueueinfo, args);
 }
 
-/// Gives a signal that met a thread at its end to the other threads.
+/// Gives a signal that met a thread at its start or end to the other threads. Faults stay open here,
+/// but for one that somebody sent.
 fn pass_on(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::ucontext_t) {
     // SAFETY: the kernel's part of the mask is its first eight bytes.
-    unsafe { (&raw mut context.uc_sigmask).cast::<u64>().write(u64::MAX) };
+    unsafe { (&raw mut context.uc_sigmask).cast::<u64>().write(!FAULT_BITS | bit(signal)) };
     let _ = call(libc::SYS_rt_sigqueueinfo, [pid() as u64, signal as u64, info as u64, 0, 0, 0]);
 }
 

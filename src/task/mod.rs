@@ -32,7 +32,7 @@ pub(crate) use exec::{
     resolve_program,
 };
 pub(crate) use raw::{
-    allow_tracer, close_others, forbid_core, fork_apart, remove_after_end, show_guest,
+    allow_tracer, close_others, forbid_core, fork_apart, memory_file, remove_after_end, show_guest,
 };
 pub(crate) use run::End;
 

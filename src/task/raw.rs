@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use remu_syscalls::{AUXV_PROGRAM, Errno, SysResult};
+use remu_syscalls::{AUXV_RUNNER, Errno, SysResult};
 
 use crate::loader::Stack;
 
@@ -189,13 +189,13 @@ struct MmMap {
 }
 
 /// Tells the kernel where the guest's stack, arguments, environment and auxiliary vector are: what
-/// every process sees of this one in `/proc`.
-pub(crate) fn show_guest(stack: &Stack, exe: &'static CStr) {
+/// every process sees of this one in `/proc`. `told` goes to other runners ([`AUXV_RUNNER`]).
+pub(crate) fn show_guest(stack: &Stack, told: &'static [u64; 2]) {
     const PR_SET_MM_MAP: u64 = 14;
     let heap = call(libc::SYS_brk, [0; 6]).unwrap_or(0);
     // One entry more than the guest has, before the last.
     let (entries, end) = stack.auxv.split_at(stack.auxv.len().saturating_sub(16));
-    let own = [AUXV_PROGRAM.to_le_bytes(), (exe.as_ptr() as u64).to_le_bytes()].concat();
+    let own = [AUXV_RUNNER.to_le_bytes(), (told.as_ptr() as u64).to_le_bytes()].concat();
     let auxv = [entries, &own, end].concat();
     // Nothing but `/proc` looks at where code and data are.
     let code = show_guest as *const () as u64;
@@ -335,7 +335,7 @@ pub(super) fn open(dirfd: i32, path: &CStr, flags: i32) -> SysResult<OwnedFd> {
 }
 
 /// A file in memory that holds `content`, kept open over execve.
-pub(super) fn memory_file(name: &CStr, content: &[u8]) -> SysResult<OwnedFd> {
+pub(crate) fn memory_file(name: &CStr, content: &[u8]) -> SysResult<OwnedFd> {
     let fd = call(libc::SYS_memfd_create, [name.as_ptr() as u64, 0, 0, 0, 0, 0])?;
     let file = adopt(fd as i32);
     let mut done = 0;

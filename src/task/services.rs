@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Weak};
 
 use remu_syscalls::{
-    AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, Seccomp, SigAction,
+    AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, Peer, ProcFile, Process, Seccomp, SigAction,
     SysResult,
 };
 
@@ -194,6 +194,10 @@ impl Process for Task {
 
     fn proc_file(&mut self, file: ProcFile) -> Option<Vec<u8>> {
         crate::procfs::content(self, file)
+    }
+
+    fn proc_file_of(&mut self, peer: &Peer, file: ProcFile) -> Option<Vec<u8>> {
+        crate::procfs::content_of(peer, file)
     }
 
     fn exe_path(&self) -> &CStr {

@@ -74,6 +74,51 @@ fn programs_run_the_same_over_a_ring() {
     }
 }
 
+/// Without files of translations and statistics: its children, cloned while other threads allocate,
+/// may not allocate (README, decision 2).
+#[test]
+fn signals_in_the_shape_of_faults_meet_starting_threads() {
+    let want = expectation("beginners");
+    for (guest, compiler, runner) in GUESTS {
+        let Some(program) = build(guest, compiler, "beginners") else { continue };
+        let mut run = Command::new("timeout");
+        run.args(["120", runner, "-cache", "off"]).arg(&program);
+        let out = run.output().unwrap();
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(String::from_utf8_lossy(&out.stdout), want, "{guest}, {}: {err}", out.status);
+        assert_eq!(out.status.code(), Some(0), "{guest}: {err}");
+        std::fs::remove_file(&program).unwrap();
+    }
+}
+
+/// Where the kernel refuses rings, as in containers, calls go directly and the log says so once.
+#[test]
+fn refused_rings_are_done_without() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/without_rings.c");
+    let refusing = std::env::temp_dir().join(format!("remu-no-rings-{}", std::process::id()));
+    let built = Command::new("gcc").arg("-o").args([&refusing, &source]).status();
+    if !built.is_ok_and(|s| s.success()) {
+        assert!(std::env::var_os("CI").is_none(), "gcc is missing");
+        return eprintln!("skipped: gcc is missing");
+    }
+    let want = expectation("io");
+    for (guest, compiler, runner) in GUESTS {
+        let Some(program) = build(guest, compiler, "io") else { continue };
+        for mode in ["uring", "auto"] {
+            let mut run = Command::new("timeout");
+            run.arg("120").arg(&refusing).args([runner, "-d", "io", "--io", mode]).arg(&program);
+            let out = run.output().unwrap();
+            let err = String::from_utf8_lossy(&out.stderr);
+            assert_eq!(String::from_utf8_lossy(&out.stdout), want, "{guest}, {mode}: {err}");
+            assert_eq!(out.status.code(), Some(0), "{guest}, {mode}: {err}");
+            let times = err.matches("the kernel refuses a ring").count();
+            assert_eq!(times, usize::from(mode == "uring"), "{guest}, {mode}: {err}");
+        }
+        std::fs::remove_file(&program).unwrap();
+    }
+    std::fs::remove_file(&refusing).unwrap();
+}
+
 /// Runs a program twice on every guest; `second` sees the statistics of the second time.
 fn run_twice(name: &str, args: &[&str], second: fn(&str, &str)) {
     let want = expectation(name);

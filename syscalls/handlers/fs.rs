@@ -93,9 +93,12 @@ fn emulated(
     if flags & libc::O_PATH != 0 || libc::major(st.st_dev) != 0 {
         return Ok(fd);
     }
-    let Some(content) = procfs::find(fd as i32).and_then(|file| cx.process.proc_file(file)) else {
-        return Ok(fd);
+    let content = match procfs::find(fd as i32) {
+        Some(procfs::Found::Own(file)) => cx.process.proc_file(file),
+        Some(procfs::Found::Other(peer, file)) => cx.process.proc_file_of(&peer, file),
+        None => None,
     };
+    let Some(content) = content else { return Ok(fd) };
     close()?;
     host::memory_file(c"proc", &content, flags & libc::O_CLOEXEC != 0)
 }

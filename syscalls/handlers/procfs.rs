@@ -40,9 +40,42 @@ fn proc_path(fd: i32) -> Option<Vec<u8>> {
     host::readlink(&CString::new(format!("/proc/self/fd/{fd}")).ok()?).ok()
 }
 
+/// An emulated file.
+pub(crate) enum Found {
+    /// Of this process, or of nobody's.
+    Own(ProcFile),
+    /// Of another emulated process.
+    Other(Peer, ProcFile),
+}
+
 /// The emulated file that a descriptor leads to, if any.
-pub(crate) fn find(fd: i32) -> Option<ProcFile> {
-    classify(&proc_path(fd)?)
+pub(crate) fn find(fd: i32) -> Option<Found> {
+    let path = proc_path(fd)?;
+    if let Some(file) = classify(&path) {
+        return Some(Found::Own(file));
+    }
+    find_other(&path).map(|(peer, file)| Found::Other(peer, file))
+}
+
+/// The file of another emulated process that shows the runner's memory, by its path in `/proc`.
+pub fn find_other(path: &[u8]) -> Option<(Peer, ProcFile)> {
+    let (folder, file) = others_entry(path)?;
+    let folder = host::open_folder(libc::AT_FDCWD, &CString::new(folder).ok()?).ok()?;
+    Some((host::is_proc(folder.as_raw_fd()).then(|| Peer::of(folder))??, file))
+}
+
+/// The folder of some process or thread, and which of the files in it that show the runner's memory
+/// this is.
+fn others_entry(path: &[u8]) -> Option<(&[u8], ProcFile)> {
+    let slash = path.iter().rposition(|&b| b == b'/')?;
+    let folder = &path[..slash];
+    let file = match &path[slash + 1..] {
+        b"maps" => ProcFile::Maps,
+        b"smaps" => ProcFile::Smaps,
+        _ => return None,
+    };
+    number(folder.rsplit(|&b| b == b'/').next()?)?;
+    Some((folder, file))
 }
 
 fn classify(path: &[u8]) -> Option<ProcFile> {
@@ -95,8 +128,73 @@ pub(crate) enum Exe {
 }
 
 /// The key under which a runner tells the others, in the auxiliary vector that they see of it in
-/// `/proc`, where the path of its guest program lies in its memory.
-pub const AUXV_PROGRAM: u64 = 0x5245_4d55;
+/// `/proc`, where two words lie in its memory: addresses of the path of its guest program and of
+/// what it shows of the guest's address space ([`Peer`]).
+pub const AUXV_RUNNER: u64 = 0x5245_4d56;
+
+/// Another emulated process, as far as this one may read its memory.
+#[derive(Debug)]
+pub struct Peer {
+    folder: OwnedFd,
+    mem: File,
+    program: u64,
+    areas: u64,
+}
+
+impl Peer {
+    /// By its number.
+    pub fn of_process(pid: i32) -> Option<Peer> {
+        let path = CString::new(format!("/proc/{pid}")).ok()?;
+        Peer::of(host::open_folder(libc::AT_FDCWD, &path).ok()?)
+    }
+
+    /// By its folder in `/proc`.
+    fn of(folder: OwnedFd) -> Option<Peer> {
+        let open = |name: &CStr| host::open_in(&folder, name).ok().map(File::from);
+        let mut auxv = Vec::new();
+        open(c"auxv")?.take(4096).read_to_end(&mut auxv).ok()?;
+        let words: Vec<u64> = auxv.chunks_exact(8).map(u64::load).collect();
+        let at = words.chunks_exact(2).find(|entry| entry[0] == AUXV_RUNNER)?[1];
+        let mem = open(c"mem")?;
+        let mut told = [0; 16];
+        mem.read_exact_at(&mut told, at).ok()?;
+        let [program, areas] = [u64::load(&told[..8]), u64::load(&told[8..])];
+        Some(Peer { folder, mem, program, areas })
+    }
+
+    /// The path of its guest program.
+    pub fn program(&self) -> Option<CString> {
+        let mut text = vec![0; libc::PATH_MAX as usize];
+        let have = self.read(self.program, &mut text);
+        let end = text[..have].iter().position(|&b| b == 0)?;
+        text.truncate(end);
+        CString::new(text).ok()
+    }
+
+    /// Where what it shows of its address space lies.
+    pub fn areas(&self) -> u64 {
+        self.areas
+    }
+
+    /// Copies from its memory; how many bytes were there.
+    pub fn read(&self, addr: u64, out: &mut [u8]) -> usize {
+        let mut have = 0;
+        while have < out.len() {
+            match self.mem.read_at(&mut out[have..], addr.saturating_add(have as u64)) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => have += n,
+            }
+        }
+        have
+    }
+
+    /// The kernel's file of it in `/proc`.
+    pub fn file(&self, name: &CStr) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        File::from(host::open_in(&self.folder, name).ok()?).read_to_end(&mut all).ok()?;
+        Some(all)
+    }
+}
 
 /// Whose program a path names the link to, or with `follow` leads to by links.
 pub(crate) fn leads_to_exe(dirfd: i32, path: &CStr, follow: bool) -> Option<Exe> {
@@ -116,7 +214,7 @@ pub(crate) fn leads_to_exe(dirfd: i32, path: &CStr, follow: bool) -> Option<Exe>
             return if own_entry(&[&owner[..], b"/exe"].concat()).is_some() {
                 Some(Exe::Own)
             } else {
-                program(&found).map(Exe::Other)
+                Peer::of(found)?.program().map(Exe::Other)
             };
         }
         if !follow {
@@ -127,21 +225,6 @@ pub(crate) fn leads_to_exe(dirfd: i32, path: &CStr, follow: bool) -> Option<Exe>
         at = target;
     }
     None
-}
-
-/// The guest program of the emulated process whose folder in `/proc` this is.
-fn program(folder: &OwnedFd) -> Option<CString> {
-    let open = |name: &CStr| host::open_in(folder, name).ok().map(File::from);
-    let mut auxv = Vec::new();
-    open(c"auxv")?.take(4096).read_to_end(&mut auxv).ok()?;
-    let words: Vec<u64> = auxv.chunks_exact(8).map(u64::load).collect();
-    let at = words.chunks_exact(2).find(|entry| entry[0] == AUXV_PROGRAM)?[1];
-    let mut text = vec![0; libc::PATH_MAX as usize];
-    let have = open(c"mem")?.read_at(&mut text, at).ok()?;
-    text.truncate(have);
-    let end = text.iter().position(|&b| b == 0)?;
-    text.truncate(end);
-    CString::new(text).ok()
 }
 
 /// True when a file is the runner's own program: what `exe` leads to on the host.
@@ -173,9 +256,18 @@ mod tests {
     #[test]
     fn descriptors_tell_what_they_lead_to() {
         let open = |p: &str| std::fs::File::open(p).unwrap();
-        assert_eq!(find(open("/proc/self/maps").as_raw_fd()), Some(ProcFile::Maps));
-        assert_eq!(find(open("/proc/thread-self/auxv").as_raw_fd()), Some(ProcFile::Auxv));
-        assert_eq!(find(open("/proc/1/stat").as_raw_fd()), None);
+        let own = |p| match find(open(p).as_raw_fd()) {
+            Some(Found::Own(file)) => Some(file),
+            Some(Found::Other(..)) | None => None,
+        };
+        assert_eq!(own("/proc/self/maps"), Some(ProcFile::Maps));
+        assert_eq!(own("/proc/thread-self/auxv"), Some(ProcFile::Auxv));
+        assert!(find(open("/proc/1/stat").as_raw_fd()).is_none());
+        let maps = Some((&b"/mnt/17"[..], ProcFile::Maps));
+        assert_eq!(others_entry(b"/mnt/17/maps"), maps);
+        assert_eq!(others_entry(b"/mnt/17/task/18/smaps").map(|f| f.1), Some(ProcFile::Smaps));
+        assert_eq!(others_entry(b"/mnt/17/stat"), None);
+        assert_eq!(others_entry(b"/mnt/sys/maps"), None);
         assert!(lists_descriptors(open("/proc/self/fd").as_raw_fd()));
         assert!(!lists_descriptors(open("/proc/self").as_raw_fd()));
         assert_eq!(descriptor(b"17"), Some(17));

@@ -35,7 +35,7 @@ pub use abi::{Abi, abi};
 pub use context::Context;
 pub use dispatch::dispatch;
 pub use errno::{Errno, SysResult};
-pub use handlers::procfs::AUXV_PROGRAM;
+pub use handlers::procfs::{AUXV_RUNNER, Peer, find_other};
 pub use handlers::rlimit::{remember_limits, remembered_limits};
 pub use matrix::{support_json, support_matrix, support_text};
 pub use memory::{GuestMemory, MAX_PLAIN, Plain};

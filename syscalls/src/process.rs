@@ -15,7 +15,7 @@
 use std::ffi::{CStr, CString};
 use std::sync::atomic::AtomicU32;
 
-use crate::{Errno, GuestMemory, Seccomp, SysResult};
+use crate::{Errno, GuestMemory, Peer, Seccomp, SysResult};
 
 /// What the runner does after a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,6 +265,11 @@ pub trait Process {
     }
     /// Content of an emulated `/proc` file; `None` lets the host's file through.
     fn proc_file(&mut self, file: ProcFile) -> Option<Vec<u8>>;
+    /// The same for another emulated process: `maps` and `smaps`.
+    fn proc_file_of(&mut self, peer: &Peer, file: ProcFile) -> Option<Vec<u8>> {
+        let _ = (peer, file);
+        None
+    }
     /// Absolute host path of the guest executable (`/proc/self/exe`).
     fn exe_path(&self) -> &CStr;
     /// The runner's own descriptors (log file, sysroot, ...), which the guest must not close or see.

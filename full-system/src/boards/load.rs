@@ -49,6 +49,95 @@ pub enum LoadError {
     Firmware(String),
 }
 
+/// Files to start from.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// `-bios`: a path, `none`, `default`, or nothing said.
+    pub bios: Option<String>,
+    /// `-kernel`.
+    pub kernel: Option<PathBuf>,
+    /// `-initrd`.
+    pub initrd: Option<PathBuf>,
+    /// `-append`.
+    pub append: Option<String>,
+    /// `-dtb`.
+    pub dtb: Option<PathBuf>,
+    /// `-L`: folders to look for firmware in.
+    pub data: Vec<PathBuf>,
+    /// Images of flash, for firmware and for what can be programmed.
+    pub flash: [Option<FlashImage>; 2],
+}
+
+/// An image of flash.
+#[derive(Clone, Debug)]
+pub struct FlashImage {
+    /// The file.
+    pub path: PathBuf,
+    /// Nothing is written to it.
+    pub read_only: bool,
+}
+
+impl FlashImage {
+    /// Opens the file; and whether nothing is written to it.
+    pub fn open(&self) -> Result<(File, bool), LoadError> {
+        let file = File::options().read(true).write(!self.read_only).open(&self.path);
+        let failed = |source| {
+            let (what, path) = ("the flash image", self.path.clone());
+            LoadError::Read { what, path, source }
+        };
+        Ok((file.map_err(failed)?, self.read_only))
+    }
+}
+
+impl Files {
+    /// Where firmware of this name is: itself, or a file in one of the folders to look in.
+    pub(super) fn firmware(&self, name: &str) -> PathBuf {
+        let path = Path::new(name);
+        let found = self.data.iter().map(|d| d.join(name)).find(|p| p.is_file());
+        found.filter(|_| !path.is_file()).unwrap_or_else(|| path.into())
+    }
+}
+
+/// What is in memory when a machine starts.
+#[derive(Debug)]
+pub struct Boot {
+    /// Everything that is loaded.
+    pub blobs: Vec<Blob>,
+    /// The device tree, also among the blobs.
+    pub tree: Vec<u8>,
+    /// Where processors start.
+    pub entry: u64,
+    /// Items of the firmware configuration device.
+    pub items: Vec<crate::devices::fw_cfg::Item>,
+}
+
+/// The device tree: the file that was named, or what `make` writes.
+pub(super) fn tree(
+    files: &Files,
+    make: impl FnOnce() -> Result<Vec<u8>, super::fdt::Error>,
+) -> Result<Vec<u8>, LoadError> {
+    let what = "the device tree";
+    match &files.dtb {
+        Some(path) => read(what, path),
+        None => make().map_err(|e| {
+            let (path, reason) = (PathBuf::new(), e.to_string());
+            LoadError::Format { what, path, reason }
+        }),
+    }
+}
+
+/// Refuses parts that share bytes.
+pub(super) fn apart(blobs: &[Blob]) -> Result<(), LoadError> {
+    for (b, a) in blobs.iter().enumerate().flat_map(|(i, a)| blobs[..i].iter().map(move |b| (a, b)))
+    {
+        if a.address < b.end() && b.address < a.end() {
+            let (size, address) = (b.bytes.len() as u64, b.address);
+            return Err(LoadError::Room { what: b.what, size, address });
+        }
+    }
+    Ok(())
+}
+
 /// Largest image read; what is larger would not fit into memory anyway.
 const MOST: u64 = 8 << 30;
 

@@ -1,14 +1,17 @@
 //! Boards: which devices lie where. Addresses and interrupt numbers are those of QEMU's boards of the same name.
 
+mod arm;
 mod assemble;
 pub mod fdt;
 pub mod load;
 mod riscv;
+mod setup;
 #[cfg(test)]
 mod tests;
 
 pub use assemble::{AssembleError, Parts, Wiring, assemble};
-pub use riscv::{Boot, Files, boot as boot_riscv};
+pub use load::{Boot, Files, FlashImage};
+pub use setup::{PROPERTIES, Setup};
 
 /// A board.
 #[derive(Debug)]
@@ -25,11 +28,16 @@ pub struct Board {
     pub ram: u64,
     /// Bytes of memory unless `-m` says otherwise.
     pub ram_default: u64,
-    /// Where a processor starts after reset.
-    pub reset: u64,
     /// Everything but memory.
     pub rows: &'static [Row],
+    /// Reads what a machine starts from and lays it out.
+    pub boot: BootFn,
+    /// The machine answers calls of firmware itself (PSCI), and starts with one processor.
+    pub firmware: bool,
 }
+
+/// Reads what a machine starts from and lays it out in memory, with a device tree.
+pub type BootFn = fn(&Setup, &Files, &fdt::Cpu, fdt::Chosen) -> Result<Boot, load::LoadError>;
 
 /// One device of a board, or several of a kind one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -67,8 +75,34 @@ pub enum What {
         /// Its clock, in Hz.
         clock: u32,
     },
+    /// Distributor of Arm's interrupt controller, of either version.
+    GicDistributor {
+        /// Interrupts for devices.
+        shared: u32,
+    },
+    /// Processors' interfaces of version 2.
+    GicInterfaces,
+    /// Redistributors of version 3.
+    GicRedistributors,
+    /// A serial port.
+    Pl011,
+    /// A real-time clock.
+    Pl031,
+    /// What the machine tells its firmware.
+    FwCfg,
+    /// Flash for firmware, as memory that is only read.
+    FirmwareFlash,
+    /// Flash that can be programmed.
+    Flash,
     /// Places for virtio devices.
     Virtio,
+}
+
+impl What {
+    /// Whether it is a serial port.
+    pub fn is_serial(self) -> bool {
+        matches!(self, What::Ns16550 { .. } | What::Pl011)
+    }
 }
 
 /// `row(base, size, what, irq)` or `row(.., irq; count)`.
@@ -88,7 +122,7 @@ macro_rules! rows {
 pub(crate) use rows;
 
 /// Every board.
-pub static BOARDS: &[&Board] = &[&riscv::VIRT];
+pub static BOARDS: &[&Board] = &[&riscv::VIRT, &arm::VIRT];
 
 /// The board of this name for a guest.
 pub fn by_name(guest: &str, name: &str) -> Option<&'static Board> {

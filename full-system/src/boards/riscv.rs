@@ -1,10 +1,10 @@
 //! `virt` for 64-bit RISC-V, and how it starts: a few instructions in ROM that jump to OpenSBI or to the kernel.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::fdt::{self, Chosen, Cpu};
-use super::load::{self, Blob, LoadError};
-use super::{Board, What, rows};
+use super::load::{self, Blob, Boot, Files, LoadError};
+use super::{Board, Setup, What, rows};
 
 /// The generic board, without PCI.
 pub(super) static VIRT: Board = Board {
@@ -14,7 +14,8 @@ pub(super) static VIRT: Board = Board {
     cpus: 512,
     ram: 0x8000_0000,
     ram_default: 128 << 20,
-    reset: 0x1000,
+    boot,
+    firmware: false,
     #[rustfmt::skip]
     rows: rows! {
         0x0000_1000, 0xf000,       What::ResetRom;
@@ -34,45 +35,15 @@ const OPENSBI: &[&str] = &[
     "/usr/share/opensbi/lp64/generic/firmware/fw_dynamic.bin",
 ];
 
+/// Where harts start: the reset code.
+const RESET: u64 = 0x1000;
 /// ELF `e_machine` of RISC-V.
 const MACHINE: u16 = 243;
 const MIB: u64 = 1 << 20;
 
-/// Files to start from.
-#[derive(Clone, Debug, Default)]
-pub struct Files {
-    /// `-bios`: a path, `none`, `default`, or nothing said.
-    pub bios: Option<String>,
-    /// `-kernel`.
-    pub kernel: Option<PathBuf>,
-    /// `-initrd`.
-    pub initrd: Option<PathBuf>,
-    /// `-append`.
-    pub append: Option<String>,
-    /// `-dtb`.
-    pub dtb: Option<PathBuf>,
-    /// `-L`: folders to look for firmware in.
-    pub data: Vec<PathBuf>,
-}
-
-/// What is in memory when a machine starts.
-#[derive(Debug)]
-pub struct Boot {
-    /// Everything that is loaded.
-    pub blobs: Vec<Blob>,
-    /// The device tree, also among the blobs.
-    pub tree: Vec<u8>,
-}
-
 /// Reads the files and lays them out as QEMU's board does.
-pub fn boot(
-    board: &Board,
-    files: &Files,
-    cpus: u32,
-    ram: u64,
-    cpu: &Cpu,
-    mut chosen: Chosen,
-) -> Result<Boot, LoadError> {
+fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<Boot, LoadError> {
+    let (board, ram) = (setup.board, setup.ram);
     let end = board.ram + ram;
     let mut blobs = Vec::new();
     let firmware = firmware(files)?;
@@ -108,38 +79,21 @@ pub fn boot(
         blobs.push(blob);
     }
     chosen.bootargs.clone_from(&files.append);
-    let tree = match &files.dtb {
-        Some(path) => load::read("the device tree", path)?,
-        None => fdt::riscv(board, cpus, ram, cpu, &chosen).map_err(|e| LoadError::Format {
-            what: "the device tree",
-            path: PathBuf::new(),
-            reason: e.to_string(),
-        })?,
-    };
+    let tree = load::tree(files, || fdt::riscv(setup, cpu, &chosen))?;
     // As high as firmware that sees 32 bits reaches, at a boundary of large pages.
     let below = end.min(3072 * MIB);
     let fdt_at = below.saturating_sub(tree.len() as u64) & !(2 * MIB - 1);
     blobs.push(Blob { what: "the device tree", address: fdt_at, bytes: tree.clone().into() });
-    for pair in blobs.iter().enumerate().flat_map(|(i, a)| blobs[..i].iter().map(move |b| (b, a))) {
-        let (a, b) = pair;
-        if a.address < b.end() && b.address < a.end() {
-            let (size, address) = (b.bytes.len() as u64, b.address);
-            return Err(LoadError::Room { what: b.what, size, address });
-        }
-    }
-    blobs.push(reset_code(board, start, fdt_at, kernel_entry));
-    Ok(Boot { blobs, tree })
+    load::apart(&blobs)?;
+    blobs.push(reset_code(start, fdt_at, kernel_entry));
+    Ok(Boot { blobs, tree, entry: RESET, items: Vec::new() })
 }
 
 /// The firmware to load: what was named, or OpenSBI where a distribution keeps it.
 fn firmware(files: &Files) -> Result<Option<PathBuf>, LoadError> {
     match files.bios.as_deref() {
         Some("none") => Ok(None),
-        Some(name) if name != "default" => {
-            let path = Path::new(name);
-            let found = files.data.iter().map(|d| d.join(name)).find(|p| p.is_file());
-            Ok(Some(found.filter(|_| !path.is_file()).unwrap_or_else(|| path.into())))
-        }
+        Some(name) if name != "default" => Ok(Some(files.firmware(name))),
         _ => {
             let near = files.data.iter().flat_map(|d| {
                 let names = ["opensbi-riscv64-generic-fw_dynamic.bin", "fw_dynamic.bin"];
@@ -160,7 +114,7 @@ fn firmware(files: &Files) -> Result<Option<PathBuf>, LoadError> {
 
 /// The code that every hart runs after reset: `a0` is its number, `a1` the device tree, `a2` what OpenSBI's
 /// `struct fw_dynamic_info` says comes next. Then the structure itself.
-fn reset_code(board: &Board, start: u64, fdt: u64, next: u64) -> Blob {
+fn reset_code(start: u64, fdt: u64, next: u64) -> Blob {
     let code: [u32; 6] = [
         0x0000_0297, // auipc t0, 0
         0x0282_8613, // addi  a2, t0, 40
@@ -177,5 +131,5 @@ fn reset_code(board: &Board, start: u64, fdt: u64, next: u64) -> Blob {
     let info = [MAGIC, 2, next, NEXT_MODE, 0, u64::MAX];
     let mut bytes: Vec<u8> = code.iter().flat_map(|w| w.to_le_bytes()).collect();
     [start, fdt].iter().chain(&info).for_each(|w| bytes.extend(w.to_le_bytes()));
-    Blob { what: "the reset code", address: board.reset, bytes: bytes.into() }
+    Blob { what: "the reset code", address: RESET, bytes: bytes.into() }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::riscv::{Files, VIRT};
+use super::load::Files;
+use super::riscv::VIRT;
 use super::*;
 use crate::clock::Clock;
 use crate::event_loop::{EventLoop, Kind};
@@ -18,14 +19,27 @@ impl Power for NoPower {
 
 fn wiring(events: &EventLoop) -> Wiring {
     Wiring {
-        ram_size: 64 << 20,
         cpus: vec![Arc::new(CpuLines::new())],
+        numbers: vec![0],
         clock: events.handle().clock().clone(),
         events: events.handle().clone(),
         power: Arc::new(NoPower),
         serial: vec![Some(crate::chardev::Port::null())],
+        flash: None,
+        items: Vec::new(),
         virtio: Vec::new(),
     }
+}
+
+/// Every board, in every form.
+fn setups() -> Vec<Setup> {
+    let forms: [&[(String, String)]; 2] = [&[], &[("gic-version".into(), "3".into())]];
+    let of = |b: &&'static Board| forms.map(|p| Setup::new(b, 1, 64 << 20, p).ok());
+    BOARDS.iter().flat_map(of).flatten().collect()
+}
+
+fn virt(cpus: u32, ram: u64) -> Setup {
+    Setup::new(&VIRT, cpus, ram, &[]).expect("a board")
 }
 
 fn events() -> EventLoop {
@@ -34,9 +48,11 @@ fn events() -> EventLoop {
 
 #[test]
 fn every_board_has_its_rows_on_the_bus() {
-    for board in BOARDS {
-        let parts = assemble(board, wiring(&events())).expect("assembled");
-        for row in board.rows {
+    assert_eq!(setups().len(), 3);
+    for setup in &setups() {
+        let board = setup.board;
+        let parts = assemble(setup, wiring(&events())).expect("assembled");
+        for row in setup.rows() {
             let name = format!("{:016x}-", row.base);
             assert!(parts.bus.tree().contains(&name), "{} at {:#x}", board.name, row.base);
         }
@@ -56,17 +72,82 @@ fn virtio_devices_take_places_from_the_last() {
     let events = events();
     let mut w = wiring(&events);
     w.virtio = vec![(rng(), None), (rng(), Some(2)), (rng(), None)];
-    let parts = assemble(&VIRT, w).expect("assembled");
+    let parts = assemble(&virt(1, 64 << 20), w).expect("assembled");
     let id = |n: u64| parts.bus.read(0x1000_1008 + n * 0x1000, 4).expect("a place");
     assert_eq!((0..8).map(id).collect::<Vec<_>>(), [0, 0, 4, 0, 0, 0, 4, 4]);
     let mut w = wiring(&events);
     w.virtio = vec![(rng(), Some(8))];
-    let said = assemble(&VIRT, w).expect_err("no such place").to_string();
+    let said = assemble(&virt(1, 64 << 20), w).expect_err("no such place").to_string();
     assert_eq!(said, "virtio-mmio-bus.8 does not exist or is taken");
     let mut w = wiring(&events);
     w.virtio = (0..9).map(|_| (rng() as Arc<dyn crate::devices::virtio::Kind>, None)).collect();
-    let said = assemble(&VIRT, w).expect_err("full").to_string();
+    let said = assemble(&virt(1, 64 << 20), w).expect_err("full").to_string();
     assert_eq!(said, "board 'virt' has no place for 9 virtio devices");
+}
+
+#[test]
+fn properties_are_the_boards_own() {
+    let arm = by_name("aarch64", "virt").expect("a board");
+    let set = |key: &str, value: &str| vec![(key.to_string(), value.to_string())];
+    let gic = |cpus, p: &[(String, String)]| Setup::new(arm, cpus, 64 << 20, p).map(|s| s.gic);
+    assert_eq!((gic(8, &[]), gic(9, &[])), (Ok(2), Ok(3)));
+    assert_eq!(gic(1, &set("gic-version", "max")), Ok(3));
+    let said = gic(9, &set("gic-version", "2")).expect_err("too many");
+    assert_eq!(said, "gic-version=2 has at most 8 processors");
+    let said = gic(124, &[]).expect_err("too many");
+    assert_eq!(said, "board 'virt' has at most 123 processors");
+    let said = gic(1, &set("secure", "on")).expect_err("not there");
+    assert_eq!(said, "'secure=on' is not supported");
+    let said = Setup::new(&VIRT, 1, 64 << 20, &set("gic-version", "3")).expect_err("not there");
+    assert_eq!(said, "board 'virt' has no property 'gic-version'");
+}
+
+#[test]
+fn arm_kernels_lie_where_their_headers_say() {
+    let arm = by_name("aarch64", "virt").expect("a board");
+    let setup = Setup::new(arm, 2, 512 << 20, &[]).expect("a board");
+    let cpu =
+        fdt::Cpu { compatible: "arm,armv8".into(), numbers: vec![0, 1], ..Default::default() };
+    let boot = |files: &Files| (arm.boot)(&setup, files, &cpu, fdt::Chosen::default());
+    let mut image = vec![0; 100];
+    image[8..16].copy_from_slice(&0x8_0000u64.to_le_bytes());
+    image[16..24].copy_from_slice(&0x1000_0000u64.to_le_bytes());
+    image[0x38..0x3c].copy_from_slice(b"ARM\x64");
+    let with = |image: &[u8]| Files {
+        kernel: Some(file("image", image)),
+        initrd: Some(file("initrd", &[3; 100])),
+        ..Files::default()
+    };
+    let at = |b: &Boot| b.blobs.iter().map(|b| b.address).collect::<Vec<_>>();
+    let found = boot(&with(&image)).expect("loaded");
+    // The initial file system comes after all that the kernel takes.
+    assert_eq!(at(&found), [0x4008_0000, 0x5008_0000, 0x5020_0000, 0x4000_0000]);
+    assert_eq!(found.entry, 0x4000_0000);
+    let code = &found.blobs[3].bytes;
+    let word = |at: usize| u64::from_le_bytes(code[at..at + 8].try_into().expect("8 bytes"));
+    assert_eq!((word(24), word(32)), (0x5020_0000, 0x4008_0000));
+    // Today's kernels want no offset; the start code has the first bytes.
+    image[8..16].fill(0);
+    assert_eq!(at(&boot(&with(&image)).expect("loaded"))[0], 0x4020_0000);
+    image[16..24].fill(0);
+    let found = boot(&with(&image)).expect("loaded");
+    assert_eq!(at(&found), [0x4008_0000, 0x4800_0000, 0x4820_0000, 0x4000_0000]);
+    let said = boot(&Files::default()).expect_err("nothing").to_string();
+    assert_eq!(said, "nothing to start; give -kernel or -bios");
+    let firmware = Files {
+        bios: Some(file("efi", &[4; 100]).display().to_string()),
+        append: Some("quiet".into()),
+        ..with(&image)
+    };
+    let found = boot(&firmware).expect("loaded");
+    assert_eq!((at(&found), found.entry), (vec![0, 0x4000_0000], 0));
+    use crate::devices::fw_cfg::key;
+    let item = |key| found.items.iter().find(|i| i.0 == key).expect("an item").1.to_vec();
+    assert_eq!(
+        (item(key::KERNEL_SIZE), item(key::CMDLINE_DATA)),
+        (vec![100, 0, 0, 0], b"quiet\0".to_vec())
+    );
+    assert_eq!((item(key::INITRD_DATA), item(key::CPUS)), (vec![3; 100], vec![2, 0]));
 }
 
 fn file(name: &str, bytes: &[u8]) -> std::path::PathBuf {
@@ -84,9 +165,12 @@ fn images_lie_where_firmware_expects_them() {
         append: Some("console=ttyS0".into()),
         ..Files::default()
     };
-    let cpu = fdt::Cpu { extensions: vec!["i".into(), "m".into()], mmu: "sv48".into() };
-    let boot =
-        boot_riscv(&VIRT, &files, 2, 256 << 20, &cpu, fdt::Chosen::default()).expect("loaded");
+    let extensions = vec!["i".into(), "m".into()];
+    let cpu = fdt::Cpu { extensions, mmu: "sv48".into(), ..fdt::Cpu::default() };
+    let boot_riscv = |files: &Files, cpus, ram| {
+        (VIRT.boot)(&virt(cpus, ram), files, &cpu, fdt::Chosen::default())
+    };
+    let boot = boot_riscv(&files, 2, 256 << 20).expect("loaded");
     let at: Vec<_> = boot.blobs.iter().map(|b| (b.what, b.address)).collect();
     assert_eq!(
         at[..3],
@@ -101,10 +185,10 @@ fn images_lie_where_firmware_expects_them() {
     let word = |at: usize| u64::from_le_bytes(rom[at..at + 8].try_into().expect("8 bytes"));
     assert_eq!((word(24), word(32), word(40)), (0x8000_0000, 0x8fe0_0000, 0x4942_534f));
     assert_eq!(word(56), 0x8020_0000);
-    let too_small = boot_riscv(&VIRT, &files, 2, 3 << 20, &cpu, fdt::Chosen::default());
+    let too_small = boot_riscv(&files, 2, 3 << 20);
     assert!(too_small.is_err() || too_small.is_ok_and(|b| b.blobs[1].end() > VIRT.ram + (3 << 20)));
     let missing = Files { bios: Some("/no/such".into()), ..Files::default() };
-    let said = boot_riscv(&VIRT, &missing, 1, 64 << 20, &cpu, fdt::Chosen::default());
+    let said = boot_riscv(&missing, 1, 64 << 20);
     let said = said.expect_err("missing").to_string();
     assert!(said.starts_with("cannot read the firmware '/no/such': No such file"), "{said}");
 }
@@ -153,7 +237,10 @@ fn broken_elf_files_are_errors() {
 #[test]
 fn random_accesses_to_every_register_are_survived() {
     let events = events();
-    for board in BOARDS {
+    // Alarms that ring between saving and restoring would be a difference.
+    events.handle().clock().pause();
+    for setup in &setups() {
+        let rows: Vec<_> = setup.rows().collect();
         let mut seed = 0x1234_5678_9abc_def0u64;
         let mut random = || {
             seed ^= seed << 13;
@@ -164,9 +251,9 @@ fn random_accesses_to_every_register_are_survived() {
         for _ in 0..40 {
             let mut w = wiring(&events);
             w.virtio = vec![(crate::devices::virtio::rng::Rng::new().expect("random"), None)];
-            let parts = assemble(board, w).expect("assembled");
+            let parts = assemble(setup, w).expect("assembled");
             for _ in 0..5000 {
-                let row = &board.rows[random() as usize % board.rows.len()];
+                let row = rows[random() as usize % rows.len()];
                 // Low offsets are where registers are; the rest is looked at as well.
                 let reach = if random() % 4 == 0 { row.size } else { row.size.min(0x200) };
                 let at = row.base + random() % (reach + 4);

@@ -9,6 +9,7 @@ mod memory;
 mod tests;
 mod tree;
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,6 +19,21 @@ use vm_memory::{
 };
 
 pub use memory::{CodeHook, CodeHookCell, CodePages, CodeSlice, PAGE, Ram};
+
+thread_local! {
+    static INITIATOR: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The processor that makes the accesses of this thread, for devices with registers for each: processor 0 unless
+/// [`set_initiator`] has said otherwise.
+pub fn initiator() -> u32 {
+    INITIATOR.get()
+}
+
+/// Makes accesses of this thread those of a processor.
+pub fn set_initiator(cpu: u32) {
+    INITIATOR.set(cpu);
+}
 
 /// Something that answers at addresses: the registers of a device.
 pub trait Mmio: Send + Sync {

@@ -15,6 +15,8 @@ pub(super) struct Options {
     pub(super) show_help: bool,
     pub(super) show_version: bool,
     pub(super) machine: Option<String>,
+    /// Properties of the board.
+    pub(super) properties: Vec<(String, String)>,
     pub(super) cpu: Option<String>,
     pub(super) cpus: u32,
     pub(super) memory: Option<u64>,
@@ -48,6 +50,8 @@ pub(super) struct Drive {
     pub(super) id: Option<String>,
     /// It gets a virtio device of its own.
     pub(super) own_device: bool,
+    /// It is the image of this flash instead; any that is free if no number was given.
+    pub(super) flash: Option<Option<usize>>,
     /// Nothing may be written.
     pub(super) read_only: bool,
     /// What is written is forgotten.
@@ -63,11 +67,19 @@ const FORMATS: &[(&[u8], &str)] =
 impl Drive {
     pub(super) fn new(mut list: List) -> Result<Drive, String> {
         let file: PathBuf = list.take("file").ok_or("a disk needs 'file='")?.into();
-        let own_device = match list.take("if").as_deref() {
-            None | Some("virtio") => true,
-            Some("none") => false,
+        let (own_device, flash) = match list.take("if").as_deref() {
+            None | Some("virtio") => (true, None),
+            Some("none") => (false, None),
+            Some("pflash") => {
+                let unit = list.take("unit").or_else(|| list.take("index"));
+                let parsed =
+                    unit.map(|n| n.parse().map_err(|_| format!("'unit={n}' is no number")));
+                (false, Some(parsed.transpose()?))
+            }
             Some(other) => {
-                return Err(format!("'if={other}' is not supported; there are none and virtio"));
+                return Err(format!(
+                    "'if={other}' is not supported; there are none, virtio and pflash"
+                ));
             }
         };
         match list.take("format").as_deref() {
@@ -99,6 +111,7 @@ impl Drive {
             file,
             id: list.take("id"),
             own_device,
+            flash,
             read_only: read_only.unwrap_or(false),
             snapshot: list.take_switch("snapshot")?.unwrap_or(false),
             serial: list.take("serial").unwrap_or_default(),

@@ -12,12 +12,12 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use super::devices::Makings;
 use super::logging;
 use super::options::Options;
-use crate::boards::{Board, Wiring, assemble, boot_riscv, by_name, fdt::Chosen};
+use crate::boards::{Board, Files, Setup, What, Wiring, assemble, by_name, fdt::Chosen};
 use crate::chardev::{self, Controls, Mux, Port, Spec, Stream, Terminal};
 use crate::clock::Clock;
 use crate::event_loop::{EventLoop, Handle, Interest, Next, Watch};
 use crate::irq::CpuLines;
-use crate::machine::{Hardware, Machine, Requests, model};
+use crate::machine::{Firmware, Hardware, Machine, Psci, Requests, model};
 use crate::monitor::Monitor;
 
 /// Runs a machine to its end; its exit status.
@@ -30,10 +30,9 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
     let name = name.ok_or("no board given; use -M, as in -M virt ('-M help' lists them)")?;
     let board = by_name(guest, name)
         .ok_or_else(|| format!("no board '{name}' for {guest}; '-M help' lists them"))?;
-    if options.cpus > board.cpus {
-        return Err(format!("board '{name}' has at most {} processors", board.cpus));
-    }
     let ram = options.memory.unwrap_or(board.ram_default);
+    let setup = Setup::new(board, options.cpus, ram, &options.properties)
+        .map_err(|e| format!("-M: {e}"))?;
     let cpu = model(guest, options.cpu.as_deref()).map_err(|e| format!("-cpu: {e}"))?;
 
     // Before there are threads, which inherit what is blocked.
@@ -46,28 +45,44 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
     let consoles = Consoles::new(&options, events.handle())?;
     let lines: Vec<_> = (0..options.cpus).map(|_| Arc::new(CpuLines::new())).collect();
     let chosen = Chosen { seed: seed(), serial: consoles.serial.is_some(), ..Chosen::default() };
-    let boot = boot_riscv(board, &options.files, options.cpus, ram, &cpu.tree(), chosen);
-    let boot = boot.map_err(|e| e.to_string())?;
+    let tree = cpu.tree(options.cpus);
+    let boot = (board.boot)(&setup, &options.files, &tree, chosen).map_err(|e| e.to_string())?;
     if let Some(path) = &options.dump_tree {
         std::fs::write(path, &boot.tree).map_err(|e| format!("{}: {e}", path.display()))?;
         return Ok(0);
     }
     let virtio = Makings::new(&options, events.handle(), consoles.virtio.clone())?.all()?;
     let parts = assemble(
-        board,
+        &setup,
         Wiring {
-            ram_size: ram,
             cpus: lines.clone(),
+            numbers: tree.numbers.clone(),
             clock: clock.clone(),
             events: events.handle().clone(),
             power: power.clone(),
             serial: vec![consoles.serial.clone()],
+            flash: flash(board, &options.files)?,
+            items: boot.items,
             virtio,
         },
     );
     let parts = parts.map_err(|e| e.to_string())?;
     let bus = Arc::new(parts.bus);
-    let cpus = cpu.start(hardware(board, &options, &bus, &clock, &power, lines))?;
+    let psci = board.firmware.then(|| Psci::new(power.clone(), tree.numbers));
+    let cpus = cpu.start(Hardware {
+        bus: bus.clone(),
+        clock: clock.clone(),
+        power: power.clone(),
+        lines,
+        private: parts.private,
+        firmware: psci.clone().map(|p| p as Arc<dyn Firmware>),
+        first_only: board.firmware,
+        reset: boot.entry,
+        one_insn: options.one_insn,
+    })?;
+    if let Some(psci) = psci {
+        psci.connect(&cpus);
+    }
     let handle = events.handle().clone();
     let machine = Machine::new(bus, clock, handle, parts.devices, boot.blobs, cpus)?;
     power.connect(&machine);
@@ -85,22 +100,13 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
     status.map_err(|e| format!("the event loop failed: {e}"))
 }
 
-fn hardware(
-    board: &Board,
-    options: &Options,
-    bus: &Arc<crate::bus::Bus>,
-    clock: &Arc<Clock>,
-    power: &Arc<Requests>,
-    lines: Vec<Arc<CpuLines>>,
-) -> Hardware {
-    Hardware {
-        bus: bus.clone(),
-        clock: clock.clone(),
-        power: power.clone(),
-        lines,
-        reset: board.reset,
-        one_insn: options.one_insn,
+/// Opens the image of the flash that can be programmed.
+fn flash(board: &Board, files: &Files) -> Result<Option<(std::fs::File, bool)>, String> {
+    let named = files.flash.iter().any(Option::is_some);
+    if named && !board.rows.iter().any(|r| r.what == What::Flash) {
+        return Err(format!("board '{}' has no flash", board.name));
     }
+    files.flash[1].as_ref().map(|f| f.open().map_err(|e| e.to_string())).transpose()
 }
 
 /// Random words for the guest's kernel.

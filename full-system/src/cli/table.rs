@@ -41,7 +41,7 @@ pub(super) static ROWS: &[Row] = &[
     row("append", "TEXT", "the kernel's command line", |o, a| { o.files.append = Some(a.into()); Ok(()) }),
     row("dtb", "FILE", "device tree, instead of the board's own", |o, a| { o.files.dtb = Some(a.into()); Ok(()) }),
     row("L", "DIR", "look for firmware in DIR", |o, a| { o.files.data.push(a.into()); Ok(()) }),
-    row("drive", "file=FILE[,KEY=VALUE]", "a disk: if=none|virtio, id=, format=raw, readonly=, snapshot=", drive),
+    row("drive", "file=FILE[,KEY=VALUE]", "a disk: if=none|virtio|pflash, id=, format=raw, readonly=, snapshot=", drive),
     row("hda", "FILE", "a disk", |o, a| drive(o, &format!("file={}", a.replace(',', ",,")))),
     row("device", "DEVICE[,KEY=VALUE]", "a device; 'help' lists them", |o, a| { o.devices.push(a.into()); Ok(()) }),
     row("netdev", "user,id=ID[,KEY=VALUE]", "a network for a card: hostfwd=tcp::PORT-:PORT", netdev),
@@ -90,6 +90,10 @@ fn machine(o: &mut Options, arg: &str) -> Result<(), String> {
     }
     if let Some(name) = list.take("accel") {
         accel(o, &name)?;
+    }
+    for key in boards::PROPERTIES {
+        let value = list.take(key).map(|value| ((*key).to_string(), value));
+        o.properties.extend(value);
     }
     list.finish("the board")
 }
@@ -150,7 +154,16 @@ pub(super) fn size(text: &str, shift: u32) -> Result<u64, String> {
 
 fn drive(o: &mut Options, arg: &str) -> Result<(), String> {
     let list = List::parse(arg, Some("file"))?;
-    o.drives.push(super::options::Drive::new(list)?);
+    let drive = super::options::Drive::new(list)?;
+    let Some(unit) = drive.flash else {
+        o.drives.push(drive);
+        return Ok(());
+    };
+    let free = o.files.flash.iter().position(Option::is_none);
+    let place = unit.or(free).and_then(|unit| o.files.flash.get_mut(unit));
+    let place =
+        place.filter(|p| p.is_none()).ok_or("there is no such flash, or it has an image")?;
+    *place = Some(boards::FlashImage { path: drive.file, read_only: drive.read_only });
     Ok(())
 }
 

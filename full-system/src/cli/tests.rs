@@ -50,6 +50,15 @@ fn a_usual_command_line_is_read() {
 }
 
 #[test]
+fn flash_images_are_no_disks() {
+    let code = "if=pflash,format=raw,readonly=on,file=code";
+    let o = run(&["-drive", "if=pflash,unit=1,file=vars", "-drive", code]).expect("read");
+    assert!(o.drives.is_empty());
+    let paths = o.files.flash.map(|f| f.map(|f| (f.path.display().to_string(), f.read_only)));
+    assert_eq!(paths, [Some(("code".into(), true)), Some(("vars".into(), false))]);
+}
+
+#[test]
 fn numbers_have_their_units() {
     assert_eq!(run(&["-m", "512"]).expect("read").memory, Some(512 << 20));
     assert_eq!(run(&["-m", "size=1G"]).expect("read").memory, Some(1 << 30));
@@ -73,6 +82,12 @@ fn mistakes_are_one_line_that_names_them() {
         "-drive: image format 'qcow2' is not supported, only raw"
     );
     assert_eq!(say(&["-drive", "file=x,colour=red"]), "-drive: a disk has no property 'colour'");
+    let flash = "if=pflash,format=raw,file=x";
+    assert_eq!(
+        say(&["-drive", flash, "-drive", flash, "-drive", flash]),
+        "-drive: there is no such flash, or it has an image"
+    );
+    assert_eq!(say(&["-drive", "if=pflash,file=x,unit=two"]), "-drive: 'unit=two' is no number");
     assert_eq!(
         say(&["-netdev", "user,id=n,hostfwd=udp::1-:2"]),
         "-netdev: 'hostfwd=udp::1-:2': only tcp is supported"

@@ -1,9 +1,16 @@
 //! Devices. Each has its registers as rows in `spec.rs`, its behaviour beside them, and one state struct that is
 //! saved and restored whole. What a device is wired to is given when it is made and is no part of its state.
 
+pub mod cfi_flash;
 pub mod clint;
+pub mod fw_cfg;
+mod gic;
+pub mod gicv2;
+pub mod gicv3;
 pub mod goldfish_rtc;
 pub mod ns16550;
+pub mod pl011;
+pub mod pl031;
 pub mod plic;
 pub mod registers;
 pub mod syscon;

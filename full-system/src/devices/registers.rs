@@ -96,6 +96,11 @@ pub fn access<R: Copy>(
     allowed.then_some((row.reg, index, byte))
 }
 
+/// The value that a row gives a register, for those that never change.
+pub fn constant<R: Copy>(rows: &[Row<R>], offset: u64) -> u32 {
+    find(rows, offset).and_then(|(row, ..)| row.reset).unwrap_or(0)
+}
+
 /// Declares a device's registers: `enum Reg`, its rows, and a module of field constants for each register.
 ///
 /// A row is `offset Name access "what it is"`, then optionally `x COUNT by STRIDE`, `= RESET`, `{ FIELD: bits }`.

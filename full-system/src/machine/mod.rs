@@ -1,6 +1,7 @@
 //! A machine: a board's devices, its processors, what is in memory when it starts, and what people ask of it.
 
 mod processor;
+mod psci;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -11,7 +12,8 @@ use crate::devices::Device;
 use crate::event_loop::Handle;
 use crate::power::Power;
 
-pub use processor::{Hardware, Model, Processor, model};
+pub use processor::{Firmware, Hardware, Model, Processor, model};
+pub use psci::Psci;
 
 /// A machine.
 pub struct Machine {

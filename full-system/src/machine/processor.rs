@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use remu_isa::{FirmwareAnswer, FirmwareCall};
+
 use crate::boards::fdt;
 use crate::bus::Bus;
 use crate::clock::Clock;
-use crate::irq::CpuLines;
+use crate::irq::{CpuLines, PrivateInputs};
 use crate::power::Power;
 
 /// One processor, with a thread of its own. It is made paused.
@@ -16,10 +18,26 @@ pub trait Processor: Send + Sync {
     fn pause(&self);
     /// Back to the state after power-on. Called while paused.
     fn reset(&self);
+    /// Starts it, if it is off, as firmware would: [`remu_isa::System::start`]. Whether it was off.
+    /// Any thread may call this at any time.
+    fn start(&self, entry: u64, argument: u64) -> bool {
+        let _ = (entry, argument);
+        false
+    }
+    /// Whether it is off and waits for [`Processor::start`].
+    fn is_off(&self) -> bool {
+        false
+    }
     /// Ends its thread.
     fn quit(&self);
     /// Its registers as text, for `info registers`. Called while paused.
     fn dump(&self) -> String;
+}
+
+/// Firmware that the machine plays (PSCI of Arm).
+pub trait Firmware: Send + Sync {
+    /// A call by processor number `cpu`, on its thread.
+    fn call(&self, cpu: usize, call: FirmwareCall) -> FirmwareAnswer;
 }
 
 /// What processors are wired to.
@@ -33,6 +51,12 @@ pub struct Hardware {
     pub power: Arc<dyn Power>,
     /// Interrupt lines; as many processors as there are of these are made.
     pub lines: Vec<Arc<CpuLines>>,
+    /// What the processors' own timers and system registers of an interrupt controller end in.
+    pub private: Option<Arc<dyn PrivateInputs>>,
+    /// What they can call.
+    pub firmware: Option<Arc<dyn Firmware>>,
+    /// All but the first one are off after reset.
+    pub first_only: bool,
     /// Where they start after reset.
     pub reset: u64,
     /// `-one-insn-per-tb`.
@@ -41,8 +65,8 @@ pub struct Hardware {
 
 /// A processor model that `-cpu` has chosen.
 pub trait Model {
-    /// What the device tree says of it.
-    fn tree(&self) -> fdt::Cpu;
+    /// What the device tree says of so many of them.
+    fn tree(&self, cpus: u32) -> fdt::Cpu;
     /// Makes the processors.
     ///
     /// # Errors

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use remu_isa::PhysMem;
 
+use std::sync::Arc;
+
 use crate::bus::{Bus, PAGE, RamPage};
 
 /// The machine's memory as page walks see it.
-pub(super) struct Tables<'a>(pub(super) &'a Bus);
+pub struct Tables(pub(crate) Arc<Bus>);
 
 /// The word at `pa`, which lies in `page`.
 fn word(page: &RamPage, pa: u64) -> &AtomicU64 {
@@ -20,7 +22,7 @@ fn word(page: &RamPage, pa: u64) -> &AtomicU64 {
     unsafe { AtomicU64::from_ptr(page.host.add(offset).cast()) }
 }
 
-impl PhysMem for Tables<'_> {
+impl PhysMem for Tables {
     fn read(&self, pa: u64) -> Option<u64> {
         Some(word(&self.0.ram_page(pa)?, pa).load(Ordering::Acquire))
     }
@@ -35,7 +37,6 @@ impl PhysMem for Tables<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[test]
     fn every_increment_of_many_threads_counts() {
@@ -44,7 +45,7 @@ mod tests {
         map.rom("rom", 0x2000, 0x1000);
         let bus = Arc::new(map.build().expect("a map"));
         let add = |bus: Arc<Bus>| {
-            let memory = Tables(&bus);
+            let memory = Tables(bus);
             let mut done = 0;
             while done < 10_000 {
                 let old = memory.read(0x1ff8).expect("memory");
@@ -59,7 +60,7 @@ mod tests {
             .collect();
         threads.into_iter().for_each(|t| t.join().expect("no panic"));
         assert_eq!(bus.read(0x1ff8, 8), Ok(40_000));
-        let memory = Tables(&bus);
+        let memory = Tables(bus);
         assert_eq!((memory.exchange(0x2000, 0, 1), memory.read(0x3000)), (None, None));
     }
 }

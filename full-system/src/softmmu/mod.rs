@@ -10,7 +10,7 @@ use remu_engine::{Access, AccessKind, CodeSource, Core, Mmu, Page, Refused, Serv
 use remu_isa::{Flush, Intent, Key, Mapping, System, Trap};
 use vm_memory::{Bytes, GuestAddress};
 
-use self::host::Tables;
+pub use self::host::Tables;
 use crate::bus::{Bus, BusError, PAGE};
 
 /// Guest pages remembered for fetches.
@@ -29,6 +29,9 @@ struct Fetch {
 pub struct SoftMmu {
     system: Arc<dyn System>,
     bus: Arc<Bus>,
+    tables: Tables,
+    /// Instructions lie at multiples of this.
+    align: u64,
     fetches: Box<[Fetch; FETCHES]>,
     /// Guest addresses of mappings larger than a page: of the lower and the upper half.
     large: [Option<(u64, u64)>; 2],
@@ -48,9 +51,10 @@ pub enum Forget {
 
 impl SoftMmu {
     /// A way to what is on the bus.
-    pub fn new(system: Arc<dyn System>, bus: Arc<Bus>) -> SoftMmu {
+    pub fn new(system: Arc<dyn System>, bus: Arc<Bus>, align: u64) -> SoftMmu {
         let fetches = Box::new([Fetch::default(); FETCHES]);
-        SoftMmu { system, bus, fetches, large: [None; 2], trap: None }
+        let tables = Tables(bus.clone());
+        SoftMmu { system, bus, tables, align, fetches, large: [None; 2], trap: None }
     }
 
     /// Takes the exception that an access was refused with.
@@ -63,7 +67,8 @@ impl SoftMmu {
         match flush {
             Flush::None => Forget::Nothing,
             Flush::Page(va) if !self.is_large(va) && !self.is_fetched(va) => Forget::Page(va),
-            Flush::Page(_) | Flush::All => {
+            // Whoever calls takes the pages of small ranges one by one.
+            Flush::Page(_) | Flush::Range(..) | Flush::All => {
                 self.fetches.fill(Fetch::default());
                 self.large = [None; 2];
                 Forget::All
@@ -72,6 +77,7 @@ impl SoftMmu {
     }
 
     fn is_large(&self, va: u64) -> bool {
+        let va = without_tag(va);
         self.large[(va >> 63) as usize].is_some_and(|(from, to)| (from..=to).contains(&va))
     }
 
@@ -84,6 +90,7 @@ impl SoftMmu {
         if span <= PAGE {
             return;
         }
+        let va = without_tag(va);
         let (from, to) = (va & !(span - 1), va | (span - 1));
         let range = &mut self.large[(va >> 63) as usize];
         *range = Some(range.map_or((from, to), |(f, t)| (f.min(from), t.max(to))));
@@ -102,8 +109,7 @@ impl SoftMmu {
         intent: Intent,
         tlb: u8,
     ) -> Result<Mapping, Refused> {
-        let memory = Tables(&self.bus);
-        let found = self.system.translate(core.state(), &memory, va, bytes, intent, tlb);
+        let found = self.system.translate(core.state(), &self.tables, va, bytes, intent, tlb);
         match found {
             Ok(m) => {
                 self.note_span(va, m.span);
@@ -145,6 +151,11 @@ impl SoftMmu {
         }
         Ok(())
     }
+}
+
+/// An address as all of those have it that differ in the top byte: some processors ignore that.
+fn without_tag(va: u64) -> u64 {
+    ((va << 8) as i64 >> 8) as u64
 }
 
 /// The accesses that reach given places: whole ones where the size allows that, else single bytes.
@@ -203,6 +214,10 @@ impl Mmu for SoftMmu {
     }
 
     fn fetch(&mut self, core: &mut Core<'_>, addr: u64, key: Key) -> Result<u64, Refused> {
+        if addr & (self.align - 1) != 0 {
+            let trap = self.system.misaligned(addr, Intent::Execute);
+            return Err(self.refuse(trap));
+        }
         let page = addr / PAGE;
         let slot = page as usize % FETCHES;
         let known = self.fetches[slot];

@@ -34,6 +34,10 @@ struct State {
     wanted: bool,
     quit: bool,
     order: Option<Order>,
+    /// The processor does not run guest code until somebody starts it.
+    off: bool,
+    /// Where it has been started, and with what argument.
+    start: Option<(u64, u64)>,
     /// The answer to an order.
     answer: Option<String>,
     /// The thread waits here, or has ended.
@@ -50,8 +54,10 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(remote: Remote) -> Control {
-        let (state, changed) = (Mutex::default(), Condvar::new());
+    /// Of a processor that is off, or not.
+    pub(super) fn new(remote: Remote, off: bool) -> Control {
+        let state = Mutex::new(State { off, ..State::default() });
+        let changed = Condvar::new();
         Control { remote, state, changed, sleeping: AtomicBool::new(false) }
     }
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,6 +106,32 @@ impl Control {
             }
             s = self.wait(s);
         }
+    }
+    /// Starts a processor that is off; whether it was.
+    pub(super) fn start(&self, entry: u64, argument: u64) -> bool {
+        let mut s = self.lock();
+        if !s.off {
+            return false;
+        }
+        s.off = false;
+        s.start = Some((entry, argument));
+        drop(s);
+        self.kick();
+        true
+    }
+    /// Whether it is off.
+    pub(super) fn is_off(&self) -> bool {
+        self.lock().off
+    }
+    /// For the thread: whether the processor is off from now on.
+    pub(super) fn set_off(&self, off: bool) {
+        let mut s = self.lock();
+        s.off = off;
+        s.start = None;
+    }
+    /// For the thread: where it has been started.
+    pub(super) fn take_start(&self) -> Option<(u64, u64)> {
+        self.lock().start.take()
     }
     /// Ends the thread.
     pub(super) fn quit(&self) {

@@ -8,39 +8,62 @@
 mod alarm;
 mod control;
 mod host;
+mod mail;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use remu_engine::{Cpu, Engine, Options};
-use remu_isa::{Limits, Surroundings, System};
+use remu_isa::{FirmwareAnswer, FirmwareCall, Flush, Limits, PhysMem, Surroundings, System};
 
 use self::alarm::Alarms;
 use self::control::{Control, Next, Order};
+use self::mail::Mail;
 use crate::boards::fdt;
-use crate::bus::PAGE;
+use crate::bus::{self, PAGE};
 use crate::clock::Clock;
-use crate::irq::CpuLines;
-use crate::machine::{Hardware, Model, Processor};
-use crate::softmmu::{Code, Forget, SoftMmu};
+use crate::irq::{CpuLines, PrivateInputs};
+use crate::machine::{Firmware, Hardware, Model, Processor};
+use crate::softmmu::{Code, Forget, SoftMmu, Tables};
 
-/// Nanoseconds of a tick of the processors' time: 10 MHz, as on QEMU's boards.
-const TICK: u64 = 100;
+/// Bytes up to which a range is forgotten page by page.
+const SMALL: u64 = 32 * PAGE;
 
 /// A processor's view of lines and time.
 struct Around {
     lines: Arc<CpuLines>,
     clock: Arc<Clock>,
+    tables: Tables,
+    private: Option<Arc<dyn PrivateInputs>>,
+    firmware: Option<Arc<dyn Firmware>>,
+    number: usize,
+    /// Nanoseconds of a tick of the processors' time.
+    tick: u64,
 }
 
 impl Surroundings for Around {
+    fn memory(&self) -> &dyn PhysMem {
+        &self.tables
+    }
     fn time(&self) -> u64 {
-        self.clock.now_ns() / TICK
+        self.clock.now_ns() / self.tick
     }
     fn lines(&self) -> u64 {
         self.lines.levels()
+    }
+    fn register(&self, reg: u16) -> Option<u64> {
+        self.private.as_ref()?.register(self.number, reg)
+    }
+    fn set_register(&self, reg: u16, value: u64) -> bool {
+        self.private.as_ref().is_some_and(|p| p.set_register(self.number, reg, value))
+    }
+    fn firmware(&self, call: FirmwareCall) -> FirmwareAnswer {
+        match &self.firmware {
+            Some(firmware) => firmware.call(self.number, call),
+            None => FirmwareAnswer::None,
+        }
     }
 }
 
@@ -49,6 +72,8 @@ struct Shared {
     engine: Engine,
     system: Arc<dyn System>,
     alarms: Alarms,
+    /// Of all processors, by number.
+    mail: OnceLock<Vec<Arc<Mail>>>,
 }
 
 /// A processor's thread, from inside.
@@ -57,9 +82,14 @@ struct Thread {
     control: Arc<Control>,
     cpu: Cpu,
     mmu: SoftMmu,
+    mail: Arc<Mail>,
     around: Around,
     number: u64,
     reset: u64,
+    /// Off after reset.
+    starts_off: bool,
+    /// Levels of the lines of its own timers.
+    timers: u64,
     alarm: usize,
     /// What the alarm was last set to.
     deadline: Option<u64>,
@@ -73,6 +103,7 @@ impl Thread {
             log::error!("processor {}: no signal handler: {error}", self.number);
             return;
         }
+        bus::set_initiator(self.number as u32);
         self.power_on();
         loop {
             match self.control.next() {
@@ -92,14 +123,23 @@ impl Thread {
         let mut core = self.shared.engine.core(&mut self.cpu);
         self.shared.system.reset(core.state(), self.number, self.reset);
         self.shared.engine.sync_code();
-        self.forget(Forget::All);
-        self.mmu.flush(remu_isa::Flush::All);
+        self.flush(Flush::All);
+        // The controller's inputs are low after its reset.
+        self.timers = 0;
+    }
+
+    /// What [`Processor::start`] asks for.
+    fn start(&mut self, entry: u64, argument: u64) {
+        let mut core = self.shared.engine.core(&mut self.cpu);
+        self.shared.system.start(core.state(), self.number, entry, argument);
+        self.flush(Flush::All);
     }
 
     fn obey(&mut self, order: Order) -> String {
         match order {
             Order::Reset => {
                 self.power_on();
+                self.control.set_off(self.starts_off);
                 String::new()
             }
             Order::Dump => {
@@ -112,21 +152,42 @@ impl Thread {
     /// Runs until somebody kicks.
     fn go(&mut self) {
         let shared = self.shared.clone();
+        if let Some((entry, argument)) = self.control.take_start() {
+            self.start(entry, argument);
+        }
+        if self.control.is_off() {
+            self.control.sleep(None);
+            return;
+        }
         while !self.control.is_kicked() {
+            self.drive_timers();
             let mut core = shared.engine.core(&mut self.cpu);
             shared.system.interrupt(core.state(), &self.around);
             self.arm();
+            for flush in self.mail.enter() {
+                self.flush(flush);
+            }
             let kind = shared.engine.run_machine(&mut self.cpu, &mut self.mmu);
+            self.mail.leave();
             let trap = self.mmu.take_trap();
             let mut core = shared.engine.core(&mut self.cpu);
             let after = shared.system.exit(core.state(), kind, trap, &self.around);
-            let forget = self.mmu.flush(after.flush);
-            self.forget(forget);
+            self.flush(after.flush);
+            if after.others != Flush::None {
+                self.others().for_each(|m| m.post(after.others));
+            }
+            if after.settle {
+                self.others().for_each(|m| m.settle());
+            }
             if after.code_changed {
                 shared.engine.sync_code();
             }
             if after.wait {
                 self.wait();
+            }
+            if after.off {
+                self.control.set_off(true);
+                break;
             }
             if after.rest {
                 std::thread::yield_now();
@@ -134,6 +195,41 @@ impl Thread {
         }
         // The clock may stand still before the next time.
         self.deadline = None;
+    }
+
+    /// The mail of the other processors.
+    fn others(&self) -> impl Iterator<Item = &Arc<Mail>> {
+        let all = self.shared.mail.get().into_iter().flatten();
+        all.filter(|m| !Arc::ptr_eq(m, &self.mail))
+    }
+
+    /// Brings the levels of its own timers to the interrupt controller.
+    fn drive_timers(&mut self) {
+        let Some(private) = &self.around.private else { return };
+        let mut core = self.shared.engine.core(&mut self.cpu);
+        let levels = self.shared.system.timers(core.state(), &self.around);
+        let mut changed = levels ^ std::mem::replace(&mut self.timers, levels);
+        while changed != 0 {
+            let line = changed.trailing_zeros();
+            private.set_private(self.around.number, line, levels >> line & 1 != 0);
+            changed &= changed - 1;
+        }
+    }
+
+    fn flush(&mut self, what: Flush) {
+        match what {
+            Flush::Range(from, bytes) if bytes <= SMALL => {
+                let last = from.wrapping_add(bytes.saturating_sub(1));
+                let pages = (last & !(PAGE - 1)).wrapping_sub(from & !(PAGE - 1)) / PAGE;
+                for n in 0..=pages {
+                    self.flush(Flush::Page(from.wrapping_add(n * PAGE)));
+                }
+            }
+            what => {
+                let forget = self.mmu.flush(what);
+                self.forget(forget);
+            }
+        }
     }
 
     fn forget(&mut self, what: Forget) {
@@ -150,17 +246,23 @@ impl Thread {
         let deadline = self.shared.system.deadline(core.state());
         if deadline != self.deadline {
             self.deadline = deadline;
-            let at = deadline.and_then(|t| self.around.clock.host_time(t.saturating_mul(TICK)));
+            let ns = |t: u64| t.saturating_mul(self.around.tick);
+            let at = deadline.and_then(|t| self.around.clock.host_time(ns(t)));
             self.shared.alarms.set(self.alarm, at);
         }
     }
 
     /// Sleeps until an interrupt is pending.
     fn wait(&mut self) {
-        self.arm();
-        let mut core = self.shared.engine.core(&mut self.cpu);
-        // The alarm kicks when the time has come.
-        while !self.shared.system.awake(core.state(), &self.around) && !self.control.is_kicked() {
+        loop {
+            self.drive_timers();
+            self.arm();
+            let mut core = self.shared.engine.core(&mut self.cpu);
+            let awake = self.shared.system.awake(core.state(), &self.around);
+            if awake || self.control.is_kicked() {
+                return;
+            }
+            // The alarm kicks when the time has come.
             self.control.sleep(None);
         }
     }
@@ -169,6 +271,7 @@ impl Thread {
 /// A processor, from outside.
 pub struct Vcpu {
     control: Arc<Control>,
+    mail: Arc<Mail>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -185,22 +288,37 @@ impl Vcpu {
     /// Processor `number`, paused.
     fn start(shared: &Arc<Shared>, hardware: &Hardware, number: usize) -> std::io::Result<Vcpu> {
         let cpu = Cpu::new(&shared.engine)?;
-        let control = Arc::new(Control::new(cpu.remote()));
+        let starts_off = hardware.first_only && number != 0;
+        let control = Arc::new(Control::new(cpu.remote(), starts_off));
         let lines = hardware.lines[number].clone();
         let kicked = control.clone();
         lines.set_waker(Box::new(move || kicked.kick()));
         let kicked = control.clone();
         let alarm = shared.alarms.add(Box::new(move || kicked.kick()));
-        let mmu = SoftMmu::new(shared.system.clone(), hardware.bus.clone());
-        let around = Around { lines, clock: hardware.clock.clone() };
+        let align = 1 << shared.engine.isa().insn_align();
+        let mmu = SoftMmu::new(shared.system.clone(), hardware.bus.clone(), align);
+        let tick = (1_000_000_000 / shared.system.hertz()).max(1);
+        let around = Around {
+            lines,
+            clock: hardware.clock.clone(),
+            tables: Tables(hardware.bus.clone()),
+            private: hardware.private.clone(),
+            firmware: hardware.firmware.clone(),
+            number,
+            tick,
+        };
+        let mail = Arc::new(Mail::new(cpu.remote()));
         let mut thread = Thread {
             shared: shared.clone(),
             control: control.clone(),
             cpu,
             mmu,
+            mail: mail.clone(),
             around,
             number: number as u64,
             reset: hardware.reset,
+            starts_off,
+            timers: 0,
             alarm,
             deadline: None,
         };
@@ -209,7 +327,7 @@ impl Vcpu {
             let _gone = gone;
             thread.run();
         })?;
-        Ok(Vcpu { control, thread: std::sync::Mutex::new(Some(thread)) })
+        Ok(Vcpu { control, mail, thread: std::sync::Mutex::new(Some(thread)) })
     }
 }
 
@@ -222,6 +340,12 @@ impl Processor for Vcpu {
     }
     fn reset(&self) {
         self.control.order(Order::Reset);
+    }
+    fn start(&self, entry: u64, argument: u64) -> bool {
+        self.control.start(entry, argument)
+    }
+    fn is_off(&self) -> bool {
+        self.control.is_off()
     }
     fn quit(&self) {
         self.control.quit();
@@ -240,12 +364,18 @@ impl Processor for Vcpu {
 struct Chosen {
     guest: &'static remu_isa::Guest,
     name: String,
-    tree: fdt::Cpu,
+    made: remu_isa::Processor,
 }
 
 impl Model for Chosen {
-    fn tree(&self) -> fdt::Cpu {
-        self.tree.clone()
+    fn tree(&self, cpus: u32) -> fdt::Cpu {
+        let made = &self.made;
+        fdt::Cpu {
+            extensions: made.extensions.clone(),
+            mmu: made.mmu.clone(),
+            compatible: made.compatible.clone(),
+            numbers: (0..u64::from(cpus)).map(|n| made.system.affinity(n)).collect(),
+        }
     }
     fn start(&self, hardware: Hardware) -> Result<Vec<Arc<dyn Processor>>, String> {
         let made = make(self.guest, &self.name)?;
@@ -256,18 +386,22 @@ impl Model for Chosen {
         let code = Arc::new(Code(hardware.bus.clone()));
         let engine = Engine::new(made.isa, code, options).map_err(|e| e.to_string())?;
         let alarms = Alarms::new().map_err(|e| format!("cannot start a thread: {e}"))?;
-        let shared = Arc::new(Shared { engine, system: made.system.into(), alarms });
+        let (system, mail) = (made.system.into(), OnceLock::new());
+        let shared = Arc::new(Shared { engine, system, alarms, mail });
         let told = Arc::downgrade(&shared);
         hardware.bus.set_code_hook(Box::new(move |range| {
             if let Some(shared) = told.upgrade() {
                 range.step_by(PAGE as usize).for_each(|pa| shared.engine.page_written(pa));
             }
         }));
-        let start = |n| match Vcpu::start(&shared, &hardware, n) {
-            Ok(cpu) => Ok(Arc::new(cpu) as Arc<dyn Processor>),
-            Err(e) => Err(format!("cannot start processor {n}: {e}")),
+        let start = |n| {
+            Vcpu::start(&shared, &hardware, n)
+                .map_err(|e| format!("cannot start processor {n}: {e}"))
         };
-        (0..hardware.lines.len()).map(start).collect()
+        let cpus = (0..hardware.lines.len()).map(start).collect::<Result<Vec<_>, _>>()?;
+        // They are all paused until the caller has them.
+        let _ = shared.mail.set(cpus.iter().map(|c| c.mail.clone()).collect());
+        Ok(cpus.into_iter().map(|c| Arc::new(c) as Arc<dyn Processor>).collect())
     }
 }
 
@@ -286,6 +420,5 @@ pub fn model(guest: &str, name: Option<&str>) -> Result<Box<dyn Model>, String> 
     let guest = remu_registry::by_name(guest).ok_or_else(|| format!("no guest '{guest}'"))?;
     let name = name.unwrap_or_default().to_string();
     let made = make(guest, &name)?;
-    let tree = fdt::Cpu { extensions: made.extensions, mmu: made.mmu };
-    Ok(Box::new(Chosen { guest, name, tree }))
+    Ok(Box::new(Chosen { guest, name, made }))
 }

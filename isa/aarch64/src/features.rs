@@ -102,6 +102,18 @@ features! {
     LSE128 "lse128" 0, bit(47);
     /// FEAT_LOR
     LOR "lor" 0, 0;
+    /// FEAT_PAN2
+    PAN "pan" 0, 0;
+    /// FEAT_HPDS
+    HPDS "hpds" 0, 0;
+    /// FEAT_HAFDBS
+    HAFDBS "hafdbs" 0, 0;
+    /// FEAT_TTCNP
+    CNP "cnp" 0, 0;
+    /// FEAT_TLBIRANGE
+    TLBIRANGE "tlbirange" 0, 0;
+    /// FEAT_E0PD
+    E0PD "e0pd" 0, 0;
 }
 
 /// The features a processor has.
@@ -116,11 +128,12 @@ pub struct Features {
 struct Cpu(&'static str, &'static str, u64, &'static [Feature]);
 
 const V8_CRYPTO: &[Feature] = &[AES, SHA1, SHA256, CRC32];
-const N1: &[Feature] = &[AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, RCPC, DPB, DOTPROD, SSBS, LOR];
+const N1: &[Feature] =
+    &[AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, RCPC, DPB, DOTPROD, SSBS, LOR, PAN, HPDS, HAFDBS];
 const N2: &[Feature] = &[
     AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, JSCVT, FCMA, RCPC, DPB, SHA3, SM3, SM4, DOTPROD,
     SHA512, FHM, DIT, LSE2, RCPC2, FLAGM, SSBS, SB, PAUTH, DPB2, FLAGM2, FRINTTS, I8MM, BF16, BTI,
-    LOR,
+    LOR, PAN, HPDS, HAFDBS, CNP, TLBIRANGE, E0PD,
 ];
 
 #[rustfmt::skip]

@@ -1,20 +1,33 @@
 //! The [`Isa`] of aarch64 and its registry row.
 
-use remu_isa::{Guest, Isa, Key, Lift, Scan, StateDesc};
+use remu_ir::ExitKind;
+use remu_isa::{Flow, Guest, Isa, Key, Lift, Processor, Scan, StateDesc};
 
 use crate::features::{Features, MODELS};
+use crate::system::{self, MachineKey, is_emulated};
 use crate::{decode, fmt, lift, scan, state};
 
 /// The aarch64 instruction set with its features chosen.
 #[derive(Clone, Copy, Debug)]
 pub struct Aarch64 {
     features: Features,
+    /// A machine is run, not a program.
+    machine: bool,
 }
 
 impl Aarch64 {
     /// A processor with these features.
     pub fn new(features: Features) -> Aarch64 {
-        Aarch64 { features }
+        Aarch64 { features, machine: false }
+    }
+    /// The same in a machine.
+    pub fn in_machine(features: Features) -> Aarch64 {
+        Aarch64 { features, machine: true }
+    }
+    /// Whether translated code leaves the instruction to [`crate::system`].
+    fn is_emulated(&self, word: u32, key: Key) -> bool {
+        self.machine
+            && MachineKey::of_key(key).is_some_and(|key| is_emulated(word, &self.features, key))
     }
     /// The features.
     pub fn chosen(&self) -> &Features {
@@ -35,21 +48,32 @@ pub(crate) const KEY_DN: u32 = 1;
 pub(crate) const KEY_FZ: u32 = 2;
 /// Lift key bit: FPCR.FZ16.
 pub(crate) const KEY_FZ16: u32 = 4;
+/// Bits of the lift key that belong to FPCR.
+pub(crate) const KEY_BITS: u32 = 3;
 
 impl Isa for Aarch64 {
     fn state(&self) -> &'static StateDesc {
-        &state::STATE
+        if self.machine { &system::STATE } else { &state::STATE }
     }
-    fn scan(&self, code: &[u8], pc: u64, _: Key) -> Option<Scan> {
-        Some(scan::scan(word(code)?, pc))
+    fn scan(&self, code: &[u8], pc: u64, key: Key) -> Option<Scan> {
+        let w = word(code)?;
+        if self.is_emulated(w, key) {
+            return Some(Scan { len: 4, flow: Flow::Exit, target: 0 });
+        }
+        Some(scan::scan(w, pc))
     }
     fn lift(&self, l: &Lift<'_>, code: &[u8]) {
         if l.key().0 & KEY_FZ != 0 {
             l.soft_float();
         }
         let insn = word(code).and_then(|w| decode::decode(w, &self.features));
+        if let Some(w) = word(code).filter(|w| insn.is_some() && self.is_emulated(*w, l.key())) {
+            l.set(state::EXIT_INFO[0], l.c64(w.into()));
+            return l.exit(ExitKind::Special, l.pc());
+        }
         match insn {
             Some(decode::Insn::Mrs(a)) => lift::branch_sys::mrs_with(l, a, &self.features),
+            Some(decode::Insn::Msr(a)) => lift::branch_sys::msr_with(l, a, &self.features),
             Some(insn) => decode::lift(l, &insn),
             None => l.illegal(),
         }
@@ -72,15 +96,31 @@ impl Isa for Aarch64 {
         let fpcr =
             state.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         let bit = |of: u32, key: u32| if fpcr & of != 0 { key } else { 0 };
+        let machine = if self.machine { MachineKey::of_state(state).bits() } else { 0 };
         Key(bit(state::FPCR_DN, KEY_DN)
             | bit(state::FPCR_FZ, KEY_FZ)
-            | bit(state::FPCR_FZ16, KEY_FZ16))
+            | bit(state::FPCR_FZ16, KEY_FZ16)
+            | machine)
+    }
+    fn tlb(&self, key: Key) -> u8 {
+        MachineKey::of_key(key).map_or(0, MachineKey::tlb)
     }
 }
 
 fn make(model: &str) -> Result<Box<dyn Isa>, String> {
     let model = if model.is_empty() { "max" } else { model };
     Ok(Box::new(Aarch64::new(Features::parse(model)?)))
+}
+
+fn make_machine(model: &str) -> Result<Processor, String> {
+    let model = if model.is_empty() { "max" } else { model };
+    let features = Features::parse(model)?;
+    let isa = Aarch64::in_machine(features);
+    let extensions = isa.features().into_iter().map(str::to_owned).collect();
+    let system = Box::new(system::Privileged::new(features));
+    let name = model.split(',').next().unwrap_or_default();
+    let compatible = if name == "max" { "arm,armv8".to_owned() } else { format!("arm,{name}") };
+    Ok(Processor { isa: Box::new(isa), system, extensions, mmu: String::new(), compatible })
 }
 
 /// Registry row.
@@ -91,5 +131,5 @@ pub static GUEST: Guest = Guest {
     little: true,
     models: &MODELS,
     make,
-    make_machine: None,
+    make_machine: Some(make_machine),
 };

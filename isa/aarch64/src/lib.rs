@@ -12,6 +12,7 @@ pub mod pred;
 mod scan;
 pub mod state;
 mod sysreg;
+pub mod system;
 
 /// Decoder, disassembler and encoder, generated from the tables.
 #[allow(clippy::all, reason = "generated")]

@@ -69,6 +69,12 @@ pub trait Isa: Send + Sync {
         let _ = (code, key);
         before
     }
+    /// Brings state up to date after an exit with
+    /// [`ExitKind::KeyChanged`](remu_ir::ExitKind::KeyChanged), before [`Isa::key`] is asked. `state`
+    /// is the whole state struct.
+    fn key_changed(&self, state: &mut [u8]) {
+        let _ = state;
+    }
     /// Lifts the instruction at `l.pc()`. Encodings that are not implemented
     /// lift to an illegal-instruction exit.
     fn lift(&self, l: &Lift<'_>, code: &[u8]);

@@ -13,7 +13,10 @@ pub use form::{Fetch, Former, Limits, Shape, form};
 pub use isa::{Flow, Guest, Isa, Key, Model, Scan};
 pub use lift::Lift;
 pub use state::{Header, RegDesc, StateDesc};
-pub use system::{After, Flush, Intent, Mapping, PhysMem, Processor, Surroundings, System, Trap};
+pub use system::{
+    After, Conduit, FirmwareAnswer, FirmwareCall, Flush, Intent, Mapping, PhysMem, Processor,
+    Surroundings, System, Trap,
+};
 
 #[doc(hidden)]
 pub use remu_ir as ir;

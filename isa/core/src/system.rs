@@ -51,10 +51,69 @@ pub trait PhysMem {
 
 /// What privileged state depends on besides the state struct.
 pub trait Surroundings {
+    /// Physical memory.
+    fn memory(&self) -> &dyn PhysMem;
     /// The machine's time counter.
     fn time(&self) -> u64;
     /// Levels of the processor's interrupt lines.
     fn lines(&self) -> u64;
+    /// Reads a system register that the machine keeps for this processor: those of an interrupt
+    /// controller. `reg` is the register's number as the architecture encodes it. `None` if there
+    /// is no such register, or it cannot be read.
+    ///
+    /// Arm: op0 in bits 15:14, op1 in 13:11, CRn in 10:7, CRm in 6:3, op2 in 2:0, as DDI 0487 has
+    /// them from bit 5 of MRS and MSR on. Asked for are the `ICC_*` registers that EL1 can reach.
+    fn register(&self, reg: u16) -> Option<u64> {
+        let _ = reg;
+        None
+    }
+    /// Writes such a register; whether there is one that can be written. Lines may have changed
+    /// when it returns.
+    fn set_register(&self, reg: u16, value: u64) -> bool {
+        let _ = (reg, value);
+        false
+    }
+    /// Calls the firmware that the machine itself plays. Without any, [`FirmwareAnswer::None`].
+    fn firmware(&self, call: FirmwareCall) -> FirmwareAnswer {
+        let _ = call;
+        FirmwareAnswer::None
+    }
+    /// Tells processors that wait for an event of one (SEV of Arm).
+    fn event(&self) {}
+}
+
+/// How firmware is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conduit {
+    /// HVC of Arm, without an EL2 that takes it.
+    Hvc,
+    /// SMC of Arm, without an EL3 that takes it.
+    Smc,
+}
+
+/// A call to firmware: "SMC Calling Convention", DEN 0028; PSCI is DEN 0022.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FirmwareCall {
+    /// The instruction.
+    pub conduit: Conduit,
+    /// Function, of 32 bits. Calls of the 32-bit convention have their arguments cut to that already.
+    pub function: u32,
+    /// Arguments.
+    pub args: [u64; 3],
+}
+
+/// What firmware does with a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FirmwareAnswer {
+    /// It does not listen to this conduit: the instruction is undefined.
+    None,
+    /// Returns this.
+    Return(u64),
+    /// Returns 0 after the processor has waited for an interrupt.
+    Wait,
+    /// Does not return: the processor is off, until somebody starts it by [`System::start`]; or the
+    /// machine is about to be reset or switched off.
+    Off,
 }
 
 /// What remains to be done after an exit.
@@ -62,12 +121,18 @@ pub trait Surroundings {
 pub struct After {
     /// What translations of addresses are void.
     pub flush: Flush,
+    /// The same for all other processors, which may take its time until [`After::settle`].
+    pub others: Flush,
+    /// Wait until the other processors have forgotten what they were told to.
+    pub settle: bool,
     /// Code may have changed: see the engine's `sync_code`.
     pub code_changed: bool,
     /// Wait for an event: until [`System::awake`].
     pub wait: bool,
     /// Let others run.
     pub rest: bool,
+    /// The processor is off: until [`System::start`].
+    pub off: bool,
 }
 
 /// Translations of addresses that are void.
@@ -78,6 +143,8 @@ pub enum Flush {
     None,
     /// Those of the page of this guest address.
     Page(u64),
+    /// Those of a guest address and of so many bytes from it on.
+    Range(u64, u64),
     /// All.
     All,
 }
@@ -86,6 +153,16 @@ pub enum Flush {
 pub trait System: Send + Sync {
     /// State after power-on of processor number `cpu`, which starts at `entry`.
     fn reset(&self, state: &mut [u8], cpu: u64, entry: u64);
+    /// State of processor number `cpu` when firmware starts it: as after power-on, but `argument`
+    /// is in the first argument register, and it is where firmware leaves to an operating system
+    /// (CPU_ON of PSCI: EL2, or EL1 where there is none).
+    fn start(&self, state: &mut [u8], cpu: u64, entry: u64, argument: u64);
+    /// What device trees and firmware call processor number `cpu` (Arm: affinity fields of MPIDR_EL1).
+    fn affinity(&self, cpu: u64) -> u64 {
+        cpu
+    }
+    /// Ticks of [`Surroundings::time`] in a second.
+    fn hertz(&self) -> u64;
     /// Where `bytes` bytes at a guest address are. Code under the TLB number `tlb`
     /// ([`Isa::tlb`]) asks, or for [`Intent::Execute`] the processor as it is.
     ///
@@ -117,8 +194,19 @@ pub trait System: Send + Sync {
     fn interrupt(&self, state: &mut [u8], around: &dyn Surroundings) -> bool;
     /// Whether a waiting processor goes on.
     fn awake(&self, state: &mut [u8], around: &dyn Surroundings) -> bool;
-    /// The time at which an interrupt becomes pending by itself.
+    /// The time at which an interrupt becomes pending by itself, or what [`System::timers`] says
+    /// changes.
     fn deadline(&self, state: &mut [u8]) -> Option<u64>;
+    /// Levels of the lines that the processor's own timers drive, which end in an interrupt
+    /// controller of the machine: bit n is the controller's private input n. To be asked before
+    /// [`System::interrupt`] and [`System::awake`], and brought there where they have changed.
+    ///
+    /// Arm: interrupt numbers of the GIC, 30 physical timer of EL1, 27 virtual timer, 26 of EL2,
+    /// 29 physical timer of secure EL1.
+    fn timers(&self, state: &mut [u8], around: &dyn Surroundings) -> u64 {
+        let _ = (state, around);
+        0
+    }
     /// The registers as text.
     fn dump(&self, state: &mut [u8], around: &dyn Surroundings) -> String;
 }
@@ -133,6 +221,8 @@ pub struct Processor {
     pub extensions: Vec<String>,
     /// The largest address space, as device trees name it.
     pub mmu: String,
+    /// The model as device trees name it.
+    pub compatible: String,
 }
 
 impl core::fmt::Debug for Processor {

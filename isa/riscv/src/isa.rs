@@ -5,7 +5,7 @@ use remu_isa::{Flow, Guest, Isa, Key, Lift, Model, Processor, Scan, StateDesc};
 
 use crate::features::{self, CPUS, Features};
 use crate::system::{self, MachineKey, is_emulated};
-use crate::vector::Unit;
+use crate::vector::{self, Unit};
 use crate::{decode, fmt, state};
 
 /// RV64 with its extensions chosen.
@@ -193,6 +193,11 @@ impl Isa for Riscv64 {
         let unit = if vectors { state::vguess_of(state) & 63 } else { NO_UNIT };
         Key(mode | unit << UNIT_AT)
     }
+    fn key_changed(&self, state: &mut [u8]) {
+        if !self.machine && self.features.has(features::V) {
+            vector::follow(state);
+        }
+    }
     fn tlb(&self, key: Key) -> u8 {
         MachineKey::of_key(key).map_or(0, |k| k.tlb)
     }
@@ -212,7 +217,13 @@ fn make_machine(model: &str) -> Result<Processor, String> {
     extensions.extend(isa.features().into_iter().filter(|n| *n != "s").map(str::to_owned));
     extensions.extend(["zicsr", "zifencei", "zicntr"].map(str::to_owned));
     let system = Box::new(system::Privileged::new(features));
-    Ok(Processor { isa: Box::new(isa), system, extensions, mmu: "sv57".to_owned() })
+    Ok(Processor {
+        isa: Box::new(isa),
+        system,
+        extensions,
+        mmu: "sv57".to_owned(),
+        compatible: "riscv".to_owned(),
+    })
 }
 
 static MODELS: [Model; CPUS.len()] = {

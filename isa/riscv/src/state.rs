@@ -111,6 +111,16 @@ pub fn set_fcsr(state: &mut [u8], fcsr: u32) {
     }
 }
 
+/// What the state has of the vector unit's settings and of the translator's guesses at them.
+pub(crate) const VECTOR_WORDS: [usize; 6] = [
+    core::mem::offset_of!(Hart, vtype),
+    core::mem::offset_of!(Hart, vl),
+    core::mem::offset_of!(Hart, vstart),
+    core::mem::offset_of!(Hart, vunit),
+    core::mem::offset_of!(Hart, vguess),
+    core::mem::offset_of!(Hart, vstreak),
+];
+
 const FPSTAT: usize = core::mem::offset_of!(Header, fpstat);
 const FPMODE: usize = core::mem::offset_of!(Header, fpmode);
 const FRM: usize = core::mem::offset_of!(Hart, frm);

@@ -1,6 +1,8 @@
 //! Settings of the vector unit ("V", "Vector Extension Programmer's Model"),
 //! and the number by which translated code tells them apart.
 
+use crate::state::VECTOR_WORDS;
+
 /// Bytes of a vector register.
 pub const VLENB: u64 = 16;
 /// `vtype` that no vector instruction works under.
@@ -116,6 +118,37 @@ impl Unit {
     }
 }
 
+/// Settings that gave the largest length, in a row, after which translations
+/// guess that the next ones will.
+pub(crate) const STREAK: u64 = 32;
+
+/// Makes `vunit` what the registers say, and the guess that, too, if it has turned out wrong:
+/// translated code has left for another key.
+pub(crate) fn follow(state: &mut [u8]) {
+    let get = |state: &[u8], at: usize| {
+        let bytes = state.get(at..at + 8).and_then(|b| b.try_into().ok());
+        bytes.map_or(0, u64::from_le_bytes)
+    };
+    let [vtype, vl, vstart, _, guess, streak] = VECTOR_WORDS.map(|at| get(state, at));
+    let is = Unit::of_registers(vtype, vl, vstart);
+    let fits = match (Unit::of_code(guess as u32), is) {
+        // What works for a part works for all.
+        (Unit::Part(guess), Unit::Full(c)) => guess == c,
+        (guess, is) => guess == is,
+    };
+    let mut put = |at: usize, v: u64| {
+        if let Some(to) = state.get_mut(at..at + 8) {
+            to.copy_from_slice(&v.to_le_bytes());
+        }
+    };
+    let [.., unit_at, guess_at, streak_at] = VECTOR_WORDS;
+    put(unit_at, is.code().into());
+    if !fits || streak >= STREAK {
+        put(guess_at, is.code().into());
+        put(streak_at, 0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +172,25 @@ mod tests {
             );
         }
         assert_eq!((Unit::of_code(0), Unit::of_code(63)), (Unit::Odd, Unit::Odd));
+    }
+
+    #[test]
+    fn guesses_follow_what_turned_out() {
+        let mut state = vec![0; size_of::<crate::state::Hart>()];
+        let [vtype_at, vl_at, .., unit_at, guess_at, streak_at] = VECTOR_WORDS;
+        let mut turn = |vl: u64, guess: Unit, streak: u64| {
+            let words = [(vtype_at, 0xd0), (vl_at, vl), (guess_at, guess.code().into())];
+            for (at, v) in words.into_iter().chain([(streak_at, streak)]) {
+                state[at..at + 8].copy_from_slice(&v.to_le_bytes());
+            }
+            follow(&mut state);
+            (Unit::of_code(state[unit_at].into()), Unit::of_code(state[guess_at].into()))
+        };
+        let c = Config { sew: 2, lmul: 0 };
+        assert_eq!(turn(4, Unit::Odd, 0), (Unit::Full(c), Unit::Full(c)));
+        assert_eq!(turn(3, Unit::Full(c), 0), (Unit::Part(c), Unit::Part(c)));
+        assert_eq!(turn(4, Unit::Part(c), 7), (Unit::Full(c), Unit::Part(c)));
+        assert_eq!(turn(4, Unit::Part(c), STREAK), (Unit::Full(c), Unit::Full(c)));
     }
 
     #[test]

@@ -118,7 +118,11 @@ fn interpret(c: &Case) -> Result<After, String> {
         }
         let region = b.take(Region::default());
         remu_ir::verify(&region, size_of::<Hart>()).map_err(|e| format!("{e}"))?;
-        match remu_ir::interp::run(&region, 0, &mut s.0, &mut memory, 1) {
+        let outcome = remu_ir::interp::run(&region, 0, &mut s.0, &mut memory, 1);
+        if let Outcome::Exit(ExitKind::KeyChanged, _) = outcome {
+            isa.key_changed(&mut s.0);
+        }
+        match outcome {
             Outcome::Continue(pc) | Outcome::Exit(ExitKind::KeyChanged, pc) if pc == SLOT => {}
             Outcome::Continue(_) | Outcome::Exit(ExitKind::KeyChanged, _) => break,
             Outcome::Exit(ExitKind::Illegal, _) => {

@@ -64,7 +64,9 @@ mod tests {
     fn numbers_keep_everything() {
         let ops = RmwOp::ALL.iter().map(|&op| AccessKind::Rmw(op));
         for kind in [AccessKind::Load, AccessKind::Store, AccessKind::Cas].into_iter().chain(ops) {
-            for mem in [MemOp::U8, MemOp::S16.align(), MemOp { big: true, ..MemOp::U128 }] {
+            for mem in
+                [MemOp::U8, MemOp::S16.align(), MemOp { big: true, user: true, ..MemOp::U128 }]
+            {
                 let a = Access { mem, kind, tlb: 3 };
                 assert_eq!(Access::from_u32(a.to_u32()), a);
             }

@@ -122,6 +122,20 @@ impl Layout {
     /// Spill slots.
     pub const SPILLS: usize = 256;
 
+    /// Entry of the lookup cache for a guest address.
+    pub const fn cache_entry(&self, pc: u64) -> usize {
+        (pc >> self.insn_align) as usize & (Self::CACHE_ENTRIES - 1)
+    }
+    /// The entry to look at where that one is another address's. Programs only: a
+    /// machine's caches are emptied too often.
+    pub const fn second_entry(pc: u64) -> usize {
+        ((pc as u32).wrapping_mul(Self::SECOND) >> Self::SECOND_SHIFT) as usize
+    }
+    /// Factor and shift of [`Layout::second_entry`]: the top bits of a product.
+    pub(crate) const SECOND: u32 = 0x9e37_79b1;
+    /// See [`Layout::SECOND`].
+    pub(crate) const SECOND_SHIFT: u32 = 32 - Self::CACHE_ENTRIES.ilog2();
+
     /// Displacement of a state offset from the state pointer.
     pub const fn disp(offset: i32) -> i32 {
         offset - Self::BIAS

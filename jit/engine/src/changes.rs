@@ -81,13 +81,17 @@ impl Watched {
 
 impl Engine {
     /// The guest says that code in `[start, end)` may have changed, perhaps without
-    /// knowing where: forgets the translations that are no longer right.
+    /// knowing where: forgets the translations that are no longer right. Of an empty
+    /// range, none.
     pub fn code_changed(&self, start: u64, end: u64) {
+        if end <= start {
+            return;
+        }
         let mut guard = self.lock();
         let s = &mut *guard;
         let mut doomed = Vec::new();
         let Inner { watched: Watched { pages, content }, regions, .. } = s;
-        let range = start / PAGE..=end.saturating_sub(1) / PAGE;
+        let range = start / PAGE..=(end - 1) / PAGE;
         pages.retain(|&page, known| {
             if !range.contains(&page) {
                 return true;

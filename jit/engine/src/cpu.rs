@@ -163,21 +163,45 @@ impl CpuMemory {
             v.store(lookup, Ordering::Relaxed);
         }
     }
-    pub(crate) fn remember(&self, layout: &Layout, pc: u64, host: u64) {
-        let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
+    /// Adds an entry to the current cache. `keep`: what it displaces stays, if there is
+    /// a place for one of the two; nobody may be forgetting code meanwhile.
+    pub(crate) fn remember(&self, layout: &Layout, pc: u64, host: u64, keep: bool) {
         let n = self.current_cache();
-        let (k, v) = &self.cache(n)[i];
-        k.store(Layout::NOWHERE, Ordering::Relaxed);
-        v.store(host, Ordering::Relaxed);
-        k.store(pc, Ordering::Release);
+        let cache = self.cache(n);
+        let i = layout.cache_entry(pc);
+        let put = |i: usize, pc: u64, host: u64| {
+            let (k, v) = &cache[i];
+            k.store(Layout::NOWHERE, Ordering::Relaxed);
+            v.store(host, Ordering::Relaxed);
+            k.store(pc, Ordering::Release);
+        };
         if let Some(marks) = &self.cache_marks {
+            put(i, pc, host);
             marks.set(n * MARKED + i);
+            return;
         }
+        let there = cache[i].0.load(Ordering::Relaxed);
+        if keep && there != pc && there != Layout::NOWHERE {
+            let free = |pc| cache[Layout::second_entry(pc)].0.load(Ordering::Relaxed);
+            if free(pc) == Layout::NOWHERE {
+                return put(Layout::second_entry(pc), pc, host);
+            }
+            if i == layout.cache_entry(there) {
+                put(Layout::second_entry(there), there, cache[i].1.load(Ordering::Relaxed));
+            }
+        }
+        put(i, pc, host);
     }
-    /// Takes the entry of [`CpuMemory::remember`] back.
-    pub(crate) fn unremember(&self, layout: &Layout, pc: u64) {
-        let i = (pc >> layout.insn_align) as usize & (Layout::CACHE_ENTRIES - 1);
-        self.cache(self.current_cache())[i].0.store(Layout::NOWHERE, Ordering::Release);
+    /// The host address that the current cache has for a pc.
+    pub(crate) fn recall(&self, layout: &Layout, pc: u64) -> Option<u64> {
+        let cache = self.cache(self.current_cache());
+        // Whoever empties the cache meanwhile makes the address that of the look-up.
+        let lookup = cache[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+        [layout.cache_entry(pc), Layout::second_entry(pc)].into_iter().find_map(|i| {
+            let (k, v) = &cache[i];
+            let host = (k.load(Ordering::Acquire) == pc).then(|| v.load(Ordering::Relaxed));
+            host.filter(|&host| host != lookup)
+        })
     }
     /// Asks whoever has the engine's lock for the guest pc of a host address.
     pub(crate) fn ask(&self, host: u64) {
@@ -328,6 +352,7 @@ impl Cpu {
         self.mem.base
     }
     /// The state as bytes, header included.
+    #[inline]
     pub fn state(&self) -> &[u8] {
         // SAFETY: the state part of the mapping; `&self` means that guest code
         // is not running on it, and other threads write only the exit-request
@@ -338,6 +363,7 @@ impl Cpu {
     ///
     /// # Panics
     /// If the slot lies outside the state.
+    #[inline]
     pub fn get(&self, slot: Slot) -> u128 {
         let n = slot.ty.bytes() as usize;
         let bytes = &self.state()[usize::from(slot.offset)..][..n];

@@ -52,7 +52,11 @@ impl Engine {
     pub fn run(&self, cpu: &mut Cpu) -> ExitKind {
         self.take_key(cpu);
         let space = Space::user(cpu.key);
-        self.run_in(&cpu.mem, || Some(space))
+        let kind = self.run_in(&cpu.mem, || Some(space));
+        if kind == ExitKind::KeyChanged {
+            self.isa().key_changed(self.core(cpu).state());
+        }
+        kind
     }
     /// The same in a machine, whose memory `mmu` knows. It is asked about accesses on this thread
     /// until this returns, with [`ExitKind::Fault`] if it refused one.
@@ -104,8 +108,13 @@ impl Engine {
             let pc = mem.word(Layout::PC).load(Ordering::Relaxed);
             let generation = self.generation.load(Ordering::SeqCst);
             let Some(space) = space() else { break ExitKind::Fault };
-            let host = self.host_code(pc, space);
-            match self.enter(mem, pc, host, generation) {
+            // What translated code would find there is as good.
+            let host = mem.recall(self.layout(), pc).unwrap_or_else(|| {
+                let host = self.host_code(pc, space);
+                mem.remember(self.layout(), pc, host, generation & 1 == 0);
+                host
+            });
+            match self.enter(mem, host, generation) {
                 ExitKind::Continue => {
                     // 0 after an exit for a lookup, and when a flush has read the link already.
                     if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
@@ -123,19 +132,19 @@ impl Engine {
     }
 
     /// One stay in translated code.
-    fn enter(&self, mem: &CpuMemory, pc: u64, host: u64, generation: u64) -> ExitKind {
+    fn enter(&self, mem: &CpuMemory, host: u64, generation: u64) -> ExitKind {
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::MXCSR).store(u64::from(mxcsr((fp >> 32) as u32)), Ordering::Relaxed);
-        mem.remember(self.layout(), pc, host);
         // A barrier, too, and cheaper than a fence of its own: on this host nothing
         // behind it goes before the stores above.
         mem.word(Layout::IN_CODE).swap(1, Ordering::SeqCst);
         // A flush between lookup and here has taken the code away, and one that
-        // starts later waits for the flag. The same for code that was forgotten:
-        // whoever does that empties the cache after the count, so that either it
-        // or this thread takes the entry back.
+        // starts later waits for the flag. Flushes empty table and cache before the
+        // count, so that nothing of before is found with the new one. The same for
+        // code that was forgotten: whoever does that empties the cache after the
+        // count, so that either it or this thread takes back what was remembered.
         if self.generation.load(Ordering::SeqCst) != generation {
-            mem.unremember(self.layout(), pc);
+            mem.clear_cache();
             mem.word(Layout::IN_CODE).store(0, Ordering::Release);
             return ExitKind::Poll;
         }

@@ -123,6 +123,7 @@ mod tests {
             (t.get(6, Space::user(Key(1))), t.get(2, ZERO), t.get(1 << 40, ZERO)),
             (None, None, None)
         );
+        assert_eq!(t.get(6, Space::user(Key(1 << 19))), None);
         // The first stays.
         t.insert(ZERO, 5000, &[(12, 0), (14, 0)]);
         assert_eq!((t.get(12, ZERO), t.get(14, ZERO)), (Some(18), Some(5000)));

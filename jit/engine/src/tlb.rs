@@ -100,12 +100,13 @@ impl Tlbs<'_> {
         e[READ].store(nothing, Ordering::Relaxed);
         e[WRITE].store(nothing, Ordering::Relaxed);
     }
-    /// Forgets one guest page.
+    /// Forgets one guest page, and those whose addresses differ in the top byte alone: some
+    /// processors ignore that.
     pub(crate) fn forget(&self, va: u64) {
         for tlb in 0..SoftMmu::TLBS as u8 {
             let (e, nothing) = self.entry(Self::number(tlb, va));
             for word in [READ, WRITE] {
-                if e[word].load(Ordering::Relaxed) == va & !PAGE_MASK {
+                if (e[word].load(Ordering::Relaxed) ^ va) << 8 >> 8 & !PAGE_MASK == 0 {
                     e[word].store(nothing, Ordering::Relaxed);
                 }
             }
@@ -175,6 +176,9 @@ mod tests {
         assert_eq!(word(two, WRITE), 0x1234_5000);
         t.forget(0x1234_5fff);
         assert_eq!([word(one, READ), word(two, READ), word(two, WRITE)], [nothing; 3]);
+        t.fill(2, 0x4500_0000_1234_5678, to(0x8000_0678));
+        t.forget(0x1234_5000);
+        assert_eq!([READ, WRITE].map(|k| word(two, k)), [nothing; 2]);
         t.fill(3, 0, to(0));
         t.empty();
         let other = SoftMmu::nothing(0);

@@ -151,7 +151,8 @@ pub struct Engine {
     opts: Options,
     pub(crate) code_range: (u64, u64),
     table: RwLock<Table>,
-    /// Counts flushes: host code found before one is gone after it.
+    /// Counts how often code was forgotten, twice each: before and after. Host code found
+    /// before may be gone after it.
     pub(crate) generation: AtomicU64,
     inner: Mutex<Inner>,
     /// Taken alone or with `inner` held.
@@ -581,6 +582,7 @@ impl Engine {
             // Other threads leave old code at their next poll.
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
         }
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
     /// Bit of the exit-request word that the engine sets; `run` takes it back.
     pub(crate) const REQUEST_SYNC: u32 = 1 << 31;
@@ -590,6 +592,9 @@ impl Engine {
         self.save_locked(s);
         // First: a thread that has been waited for must not find what is about to go.
         self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
+        for c in s.cpus.iter().filter_map(Weak::upgrade) {
+            c.clear_cache();
+        }
         self.generation.fetch_add(1, Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
@@ -616,6 +621,7 @@ impl Engine {
         let keep = s.thunks_end;
         s.code.reset(keep);
         s.stats.flushes += 1;
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Guest pc of the instruction whose code holds a host address, for a fault

@@ -145,6 +145,27 @@ fn threads_keep_their_way_while_translations_go() {
     assert!(stats.flushes > 100 && stats.invalidated > 100, "{stats}");
 }
 
+/// Guests choose the range, its ends too.
+#[test]
+fn an_empty_range_of_changed_code_forgets_nothing() {
+    let engine = Engine::new(Box::new(ToyIsa), Arc::new(Program), Options::default()).unwrap();
+    let mut cpu = Cpu::new(&engine).unwrap();
+    let mut step = || {
+        cpu.set(slots::x(1), 1);
+        cpu.set_pc(CODE);
+        assert_eq!(engine.run(&mut cpu), ExitKind::Syscall);
+        engine.stats().regions
+    };
+    let translated = step();
+    for (start, end) in
+        [(0, 0), (CODE, CODE), (CODE + 2, CODE + 2), (CODE + 8, CODE), (u64::MAX, 0)]
+    {
+        engine.code_changed(start, end);
+    }
+    assert_eq!(step(), translated);
+    assert_eq!(engine.stats().invalidated, 0);
+}
+
 /// Walks from a block of its own and compares with the way that the program says.
 fn way(engine: &Engine, thread: u64) {
     let mut cpu = Cpu::new(engine).unwrap();

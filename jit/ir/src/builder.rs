@@ -104,15 +104,30 @@ impl Builder {
         self.mix(s, Op::aesimc, Op::aesdeclast, Op::aesdec)
     }
     fn mix(&self, s: Val, alone: Op, steps: Op, round: Op) -> Val {
-        let i = self.inst(s);
-        if i.op == steps {
-            let key = Val { id: i.args[1], ty: Type::V128 };
-            let k = self.inst(key);
-            if k.op == Op::vconst && self.0.borrow().region.vconsts[k.imm as usize] == 0 {
-                return self.make(round, &[Val { id: i.args[0], ty: Type::V128 }, key]);
+        match self.keyless(s) {
+            Some((op, of, zero)) if op == steps => self.make(round, &[of, zero]),
+            _ => self.make(alone, &[s]),
+        }
+    }
+    /// x ^ y, as part of an AES round without a key if one of them is that.
+    pub fn vxor(&self, x: Val, y: Val) -> Val {
+        for (round, key) in [(x, y), (y, x)] {
+            if let Some((op, of, _)) = self.keyless(round) {
+                return self.make(op, &[of, key]);
             }
         }
-        self.make(alone, &[s])
+        self.make(Op::vxor, &[x, y])
+    }
+    /// The op of an AES round whose key is zero, what it works on, and the key.
+    fn keyless(&self, v: Val) -> Option<(Op, Val, Val)> {
+        let i = self.inst(v);
+        if !matches!(i.op, Op::aesenc | Op::aesdec | Op::aesenclast | Op::aesdeclast) {
+            return None;
+        }
+        let value = |n: usize| Val { id: i.args[n], ty: Type::V128 };
+        let k = self.inst(value(1));
+        let zero = k.op == Op::vconst && self.0.borrow().region.vconsts[k.imm as usize] == 0;
+        zero.then(|| (i.op, value(0), value(1)))
     }
 
     /// Remembers that the guest sees the sticky flags `raw` as `seen`.
@@ -499,8 +514,47 @@ impl Builder {
                 };
                 return self.iconst(r, x.ty);
             }
+            if op != Op::shl
+                && let Some(v) = self.extension(op == Op::sar, x, c)
+            {
+                return v;
+            }
         }
         self.make(op, &[x, n])
+    }
+    /// x >> right where x is a shift to the left: how guests extend what has no
+    /// instruction of its own. One operation if the host has it.
+    fn extension(&self, signed: bool, x: Val, right: u32) -> Option<Val> {
+        let i = self.inst(x);
+        if i.op != Op::shl {
+            return None;
+        }
+        let left = self.as_const(Val { id: i.args[1], ty: x.ty })? as u32;
+        let of = Val { id: i.args[0], ty: x.ty };
+        // A value that its slot no longer holds costs a register, unless it was
+        // overwritten just now.
+        let st = self.0.borrow();
+        if !st.still_current(of.id) && st.region.insts.len() - usize::from(x.id) > 5 {
+            return None;
+        }
+        drop(st);
+        let width = x.ty.bytes() * 8;
+        let (wide, len) = (x.ty == Type::I64, width.checked_sub(left)?);
+        if right == left {
+            return match len {
+                32 if wide && signed => Some(self.sext(self.trunc(of))),
+                32 if wide => Some(self.zext(self.trunc(of))),
+                8 | 16 if signed => Some(self.sextract(of, (0, len as u8))),
+                1..=30 if !signed => Some(self.extract(of, (0, len as u8))),
+                _ => None,
+            };
+        }
+        // A 32-bit value extended and scaled.
+        (wide && left == 32 && right < left).then(|| {
+            let v = self.trunc(of);
+            let v = if signed { self.sext(v) } else { self.zext(v) };
+            self.shl_imm(v, left - right)
+        })
     }
 
     /// x << n, n modulo the width.

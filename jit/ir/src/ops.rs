@@ -335,7 +335,7 @@ ir_ops! {
     // ---- vectors: bits
     auto vand     (x: V128, y: V128) {} -> V128, COMMUTES, "x & y";
     auto vor      (x: V128, y: V128) {} -> V128, COMMUTES, "x | y";
-    auto vxor     (x: V128, y: V128) {} -> V128, COMMUTES, "x ^ y";
+    hand vxor     (x: V128, y: V128) {} -> V128, COMMUTES, "x ^ y";
     auto vandc    (x: V128, y: V128) {} -> V128, PURE, "x & !y";
     auto vorc     (x: V128, y: V128) {} -> V128, PURE, "x | !y";
     auto vnot     (x: V128) {} -> V128, PURE, "!x";

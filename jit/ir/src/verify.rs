@@ -148,9 +148,9 @@ fn attributes(r: &Region, state_size: usize, i: &Inst) -> Result<(), String> {
                 let (pos, len) = (imm & 0xff, imm >> 8);
                 (1..=64).contains(&len) && pos + len <= width(i.ty)
             }
-            AttrKind::Mem => i.aux & 0xc0 == 0 && Addr::of(i).mem.size <= 4,
+            AttrKind::Mem => i.aux & 0x80 == 0 && Addr::of(i).mem.size <= 4,
             AttrKind::Rmw => {
-                i.aux & 0xc0 == 0
+                i.aux & 0x80 == 0
                     && imm_index < crate::RmwOp::ALL.len()
                     && 8 * MemOp::from_u8(i.aux).bytes() <= width(i.ty)
             }

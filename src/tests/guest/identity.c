@@ -7,6 +7,8 @@ exe of another process 1
 arguments seen by another process 1
 environment seen by another process 1
 auxiliary vector seen by another process 1
+memory seen by another process 1
+details of memory seen by another process 1
 name of a script 1
 setgid in every thread 1
 rounding after a handler 1
@@ -120,6 +122,42 @@ static void seen_by_others(char **argv)
     close(p[1]);
 }
 
+/* The same list as the process sees of itself, and nothing of what carries it. */
+static void memory_seen_by_others(void)
+{
+    static char want[1 << 16], got[1 << 20];
+    int p[2];
+    pipe(p);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(p[1], 1);
+        execl("/proc/self/exe", "maps", "maps", NULL);
+        _exit(1);
+    }
+    close(p[1]);
+    size_t n = 0;
+    ssize_t r;
+    while ((n == 0 || want[n - 1] != '.') && (r = read(p[0], want + n, sizeof want - 1 - n)) > 0)
+        n += r;
+    want[--n] = 0;
+    char path[64];
+    sprintf(path, "/proc/%d/maps", pid);
+    size_t m = slurp(path, got, sizeof got);
+    int whole = n == m && !memcmp(want, got, n);
+    if (!whole)
+        printf("%s---\n%s", want, got);
+    printf("memory seen by another process %d\n", whole && strstr(got, "r-xp") && strstr(got, "[stack]"));
+    sprintf(path, "/proc/%d/task/%d/smaps", pid, pid);
+    slurp(path, got, sizeof got);
+    int same = strstr(got, "\nVmFlags:") != NULL;
+    for (char *line = strtok(want, "\n"); line; line = strtok(NULL, "\n"))
+        same &= strstr(got, line) != NULL;
+    printf("details of memory seen by another process %d\n", same && !strstr(got, "remu-user"));
+    kill(pid, SIGKILL);
+    waitpid(pid, 0, 0);
+    close(p[0]);
+}
+
 static void script(const char *argv0)
 {
     char name[64], text[4200], path[4096];
@@ -191,6 +229,13 @@ int main(int argc, char **argv)
         write(1, "x", 1);
         pause();
     }
+    if (argc > 1 && !strcmp(argv[1], "maps")) {
+        static char maps[1 << 16];
+        size_t n = slurp("/proc/self/maps", maps, sizeof maps - 1);
+        maps[n] = '.';
+        write(1, maps, n + 1);
+        pause();
+    }
     if (argc > 1 && !strcmp(argv[1], "comm")) {
         char buf[32];
         write(1, buf, slurp("/proc/self/comm", buf, sizeof buf));
@@ -199,6 +244,7 @@ int main(int argc, char **argv)
     descriptors();
     own_program(argv[0]);
     seen_by_others(argv);
+    memory_seen_by_others();
     script(argv[0]);
     setgid_everywhere();
     rounding();

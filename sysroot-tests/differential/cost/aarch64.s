@@ -42,6 +42,10 @@ vector_compare:     cmeq v0.16b, v1.16b, v2.16b
                     fmov x0, d0
 aes_round:          aese v0.16b, v1.16b
                     aesmc v0.16b, v0.16b
+aes_rounds:         aese v0.16b, v1.16b
+                    aesmc v0.16b, v0.16b
+                    aese v0.16b, v2.16b
+                    aesmc v0.16b, v0.16b
 polynomial:         pmull v0.1q, v1.1d, v2.1d
 polynomial_high:    pmull2 v0.1q, v1.2d, v25.2d
 load_structure:     ld1 {v0.16b, v1.16b}, [x0], 32
@@ -56,6 +60,13 @@ exclusive_loop:     ldaxr w3, [x0]
 loop:               add x1, x1, x0
                     subs x0, x0, 1
                     b.ne loop
+loop_compare:       add x1, x1, 8
+                    cmp x1, x0
+                    b.ne loop_compare
+global:             adrp x1, .
+                    ldr x1, [x1, 64]
+sign:               paciasp
+authenticate:       autiasp
 jump_table:         br x3
 call:               bl . + 0xf00
 call_indirect:      blr x3

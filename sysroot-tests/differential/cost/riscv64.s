@@ -42,6 +42,14 @@ exclusive_loop:     lr.w a3, (a0)
 loop:               addi a0, a0, -1
                     add a1, a1, a0
                     bnez a0, loop
+extend_word:        slli a0, a1, 32
+                    srli a0, a0, 32
+extend_half:        slli a0, a1, 48
+                    srai a0, a0, 48
+extend_and_scale:   slli a0, a1, 32
+                    srli a0, a0, 29
+global:             auipc a0, 1
+                    ld a0, 64(a0)
 jump_table:         jr a4
 call:               jal ra, . + 0xf00
 return:             ret

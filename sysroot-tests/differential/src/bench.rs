@@ -273,6 +273,7 @@ impl Bench {
                 Outcome::Continue(next) => pc = next,
                 Outcome::Exit(ExitKind::KeyChanged, next) if self.follows() => {
                     pc = next;
+                    self.isa.key_changed(state);
                     key = self.isa.key(state);
                 }
                 Outcome::Exit(kind, pc) => {

@@ -21,6 +21,11 @@ pub(crate) fn root() -> Result<PathBuf> {
     Ok(dir)
 }
 
+/// Where cargo builds: `$CARGO_TARGET_DIR`, else `target` in the checkout.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
 /// The first `digits` hexadecimal digits of the SHA-256 of `data`.
 pub(crate) fn hash(data: impl AsRef<[u8]>, digits: usize) -> String {
     let digest = Sha256::digest(data.as_ref());

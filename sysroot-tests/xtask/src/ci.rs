@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::arch::Arch;
 use crate::programs::{self, RunnerKind};
-use crate::{cache, cmd, direct, fuzz, hostile, oracle, setup, sysroot, tree};
+use crate::{boot, cache, cmd, direct, fuzz, hostile, oracle, setup, sysroot, tree};
 
 /// A stage: its name, what must exist in the repository for it to apply, and what it does.
 struct Stage {
@@ -29,6 +29,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "programs",     needs: "src/bin",                        run: programs },
     Stage { name: "binfmt",       needs: "src/bin",                        run: binfmt },
     Stage { name: "bad input",    needs: "src/bin",                        run: bad_input },
+    Stage { name: "boot",         needs: "full-system/src/bin",            run: boot::short },
     Stage { name: "hostile",      needs: "src/bin",                        run: hostile },
 ];
 

@@ -50,16 +50,22 @@ pub(crate) struct Options {
     bin: Option<PathBuf>,
 }
 
-/// What the second stage does.
+/// A system to be installed, and what its own programs do when it is there.
 #[derive(Serialize, Deserialize)]
-struct Plan {
-    arch: Arch,
-    runner: Option<jail::Runner>,
-    suite: String,
-    variant: String,
-    include: Vec<String>,
-    later: Vec<String>,
-    root: PathBuf,
+pub(crate) struct System {
+    pub(crate) arch: Arch,
+    pub(crate) runner: Option<jail::Runner>,
+    /// Debian's suite.
+    pub(crate) suite: String,
+    /// The variant of mmdebstrap.
+    pub(crate) variant: String,
+    /// Packages beside those of the variant.
+    pub(crate) include: Vec<String>,
+    /// Where it goes.
+    pub(crate) root: PathBuf,
+    /// What its bash runs inside, and with which arguments.
+    pub(crate) script: String,
+    pub(crate) arguments: Vec<String>,
 }
 
 /// What the guest's own tools are asked once the system is there. Starting services is for a booted system.
@@ -101,19 +107,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         };
         let place = cache::root()?.join("installs").join(format!("{arch}-{}", std::process::id()));
         fs::create_dir_all(&place)?;
-        let plan = Plan {
+        let system = System {
             arch,
             runner,
             suite: options.suite.clone(),
             variant: options.variant.clone(),
             include: options.include.clone(),
-            later: options.later.clone(),
             root: place.join("root"),
+            script: AFTER.into(),
+            arguments: options.later.clone(),
         };
-        let file = place.join("plan");
-        fs::write(&file, serde_json::to_vec(&plan)?)?;
         let start = Instant::now();
-        let done = cmd::run(Command::new(std::env::current_exe()?).arg("install-inner").arg(&file));
+        let done = system.make(&place.join("plan"));
         cache::remove_tree(&place)?;
         done?;
         println!("install: {arch} done in {:.0} s", start.elapsed().as_secs_f64());
@@ -121,9 +126,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+impl System {
+    /// Installs it, in namespaces of its own, whose first process reads `file`.
+    pub(crate) fn make(&self, file: &Path) -> Result<()> {
+        fs::write(file, serde_json::to_vec(self)?)?;
+        cmd::run(Command::new(std::env::current_exe()?).arg("install-inner").arg(file))
+    }
+}
+
 /// In namespaces of its own: registers the runner and installs.
 pub(crate) fn inner(file: &Path) -> Result<()> {
-    let plan: Plan = serde_json::from_slice(&fs::read(file)?)?;
+    let plan: System = serde_json::from_slice(&fs::read(file)?)?;
     if std::process::id() != 1 {
         jail::enter(CloneFlags::empty())?;
         let again =
@@ -138,7 +151,7 @@ pub(crate) fn inner(file: &Path) -> Result<()> {
     plan.runner.as_ref().map_or(Ok(()), jail::register_in_place)?;
     debootstrap(&plan)?;
     let mut after = Command::new("chroot");
-    after.arg(&plan.root).args(["/bin/bash", "-c", AFTER, "bash"]).args(&plan.later);
+    after.arg(&plan.root).args(["/bin/bash", "-c", &plan.script, "bash"]).args(&plan.arguments);
     for sub in ["proc", "dev"] {
         let (from, kind) = if sub == "proc" { ("proc", Some("proc")) } else { ("/dev", NONE) };
         let flags =
@@ -151,7 +164,7 @@ pub(crate) fn inner(file: &Path) -> Result<()> {
     cmd::run(&mut after)
 }
 
-fn debootstrap(plan: &Plan) -> Result<()> {
+fn debootstrap(plan: &System) -> Result<()> {
     let mut command = Command::new("mmdebstrap");
     command.args(["--mode=root", "--skip=check/qemu"]);
     command.arg(format!("--variant={}", plan.variant));

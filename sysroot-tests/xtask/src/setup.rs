@@ -19,6 +19,8 @@ const TOOLS: &[Tool] = &[
     Tool { program: "objdump",                    package: "binutils" },
     Tool { program: "gdb-multiarch",              package: "gdb-multiarch" },
     Tool { program: "mmdebstrap",                 package: "mmdebstrap" },
+    Tool { program: "mke2fs",                     package: "e2fsprogs" },
+    Tool { program: "xz",                         package: "xz-utils" },
     Tool { program: "ip",                         package: "iproute2" },
     Tool { program: "dpkg-deb",                   package: "dpkg" },
     Tool { program: "riscv64-linux-gnu-gcc",      package: "gcc-riscv64-linux-gnu" },

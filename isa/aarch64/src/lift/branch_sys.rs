@@ -9,6 +9,7 @@ use crate::decode::args;
 use crate::features::Features;
 use crate::state::{EXIT_INFO, FPCR_MASK, slots};
 use crate::sysreg;
+use crate::system::MachineKey;
 
 fn target(l: &Lift, imm: i64) -> u64 {
     l.pc().wrapping_add_signed(imm)
@@ -95,6 +96,22 @@ pub fn svc(l: &Lift, _: args::Exc) {
 pub fn hlt(l: &Lift, _: args::Exc) {
     l.illegal();
 }
+/// HVC: in a machine, left to [`crate::system`], like the next three.
+pub fn hvc(l: &Lift, _: args::Exc) {
+    l.illegal();
+}
+/// SMC.
+pub fn smc(l: &Lift, _: args::Exc) {
+    l.illegal();
+}
+/// ERET.
+pub fn eret(l: &Lift, _: args::Empty) {
+    l.illegal();
+}
+/// ERETAA, ERETAB.
+pub fn ereta(l: &Lift, _: args::Reta) {
+    l.illegal();
+}
 /// BRK.
 pub fn brk(l: &Lift, _: args::Exc) {
     l.exit(ExitKind::Breakpoint, l.pc());
@@ -167,6 +184,11 @@ fn barrier(l: &Lift, crm: u8) {
 /// DSB.
 pub fn dsb(l: &Lift, a: args::Barrier) {
     barrier(l, a.crm);
+    if let Some(key) = MachineKey::of_key(l.key()) {
+        // What TLBI has told other processors is done behind this.
+        let unsettled = l.icmp(l.get(key.unsettled_slot()), l.c64(0), Cond::Ne);
+        l.exit_if(unsettled, ExitKind::KeyChanged, l.next_pc());
+    }
 }
 /// DMB.
 pub fn dmb(l: &Lift, a: args::Barrier) {
@@ -203,8 +225,22 @@ pub fn axflag(l: &Lift, _: args::Empty) {
     set_flag_bits(l, [l.c32(0), l.or(z, v), l.andc(c, v), l.c32(0)]);
 }
 
-/// MSR (immediate): DIT and SSBS at EL0.
+/// Writes DAIF in a machine. An interrupt that was held back and is no more is taken at once.
+fn write_daif(l: &Lift, key: MachineKey, v: Val) {
+    l.set(key.daif_slot(), v);
+    let free = l.andc(l.get(key.held_slot()), v);
+    l.exit_if(l.icmp(free, l.c64(0), Cond::Ne), ExitKind::KeyChanged, l.next_pc());
+}
+
+/// MSR (immediate): DIT and SSBS at EL0, DAIF above.
 pub fn msr_imm(l: &Lift, a: args::Pstate) {
+    if let Some(key) = MachineKey::of_key(l.key()).filter(|_| a.op1 == 3 && a.op2 >= 6) {
+        let (old, mask) = (l.get(key.daif_slot()), l.c64(u64::from(a.crm) << 6));
+        return match a.op2 {
+            6 => l.set(key.daif_slot(), l.or(old, mask)),
+            _ => write_daif(l, key, l.andc(old, mask)),
+        };
+    }
     match (a.op1, a.op2) {
         (3, 2) => l.set(slots::pstate(0), l.c32(u32::from(a.crm & 1) << 24)),
         (3, 1) => l.set(slots::pstate(1), l.c32(u32::from(a.crm & 1) << 12)),
@@ -285,9 +321,27 @@ fn write_fpcr(l: &Lift, v: Val) {
     l.exit(ExitKind::KeyChanged, l.next_pc());
 }
 
-/// MSR (register).
+/// MSR (register) on a processor with every feature.
 pub fn msr(l: &Lift, a: args::Sysreg) {
+    msr_with(l, a, &Features::MAX);
+}
+/// MSR (register).
+pub(crate) fn msr_with(l: &Lift, a: args::Sysreg, features: &Features) {
     let v = l.x(a.rt);
+    if let Some(key) = MachineKey::of_key(l.key()) {
+        if a.reg == sysreg::DAIF {
+            return write_daif(l, key, l.and(v, l.c64(0xf << 6)));
+        }
+        if let Some([half, low, high, both]) = key.pac_key(a.reg | OP0, features) {
+            // 64 bits, to which every bit that was written counts.
+            l.set(half, v);
+            let turned = l.rotr(l.get(high), l.c64(29));
+            return l.set(both, l.xor(l.get(low), turned));
+        }
+        if let Some((slot, mask)) = key.plain(a.reg | OP0) {
+            return l.set(slot, if mask == u64::MAX { v } else { l.and(v, l.c64(mask)) });
+        }
+    }
     match a.reg {
         sysreg::NZCV => l.set_flags(l.fl_pack(l.trunc(v))),
         sysreg::TPIDR_EL0 => l.set(slots::tpidr_el0(0), v),
@@ -302,8 +356,19 @@ pub fn msr(l: &Lift, a: args::Sysreg) {
 pub fn mrs(l: &Lift, a: args::Sysreg) {
     mrs_with(l, a, &Features::MAX);
 }
+/// op0 of a system register is at least 2, which instructions leave out.
+const OP0: u16 = 1 << 15;
+
 /// MRS.
 pub(crate) fn mrs_with(l: &Lift, a: args::Sysreg, features: &Features) {
+    if let Some(key) = MachineKey::of_key(l.key()) {
+        if a.reg == sysreg::DAIF {
+            return l.set_r(a.rt, l.get(key.daif_slot()));
+        }
+        if let Some((slot, _)) = key.plain(a.reg | OP0) {
+            return l.set_r(a.rt, l.get(slot));
+        }
+    }
     let v = match a.reg {
         sysreg::NZCV => l.zext(super::dp_reg::flags_word(l)),
         sysreg::TPIDR_EL0 => l.get(slots::tpidr_el0(0)),

@@ -7,6 +7,7 @@ use super::dp_reg::extend_reg;
 use super::pac;
 use super::{Lift, Regs, access, plain};
 use crate::decode::args;
+use crate::system::MachineKey;
 
 /// Where an access goes: base, index, facts.
 #[derive(Clone, Copy)]
@@ -86,6 +87,12 @@ fn scaled(l: &Lift, a: args::Imm) -> Place {
 fn unscaled(l: &Lift, a: args::Imm) -> Place {
     Place::at(l.xsp(a.rn), a.sz, a.imm.into())
 }
+/// With the rights of EL0.
+fn unprivileged(l: &Lift, a: args::Imm) -> Place {
+    let p = unscaled(l, a);
+    let user = MachineKey::of_key(l.key()).is_some_and(|key| key.el() == 1);
+    Place { addr: Addr { mem: MemOp { user, ..p.addr.mem }, ..p.addr }, ..p }
+}
 fn post(l: &Lift, a: args::Imm) -> Place {
     Place::at(l.xsp(a.rn), a.sz, 0)
 }
@@ -134,7 +141,7 @@ macro_rules! mode {
 }
 mode!(Imm scaled no_write_back: str_ui ldr_ui ldrsx_ui ldrsw_ui strv_ui ldrv_ui);
 mode!(Imm unscaled no_write_back: str_ur ldr_ur ldrsx_ur ldrsw_ur strv_ur ldrv_ur);
-mode!(Imm unscaled no_write_back: str_tr ldr_tr ldrsx_tr ldrsw_tr);
+mode!(Imm unprivileged no_write_back: str_tr ldr_tr ldrsx_tr ldrsw_tr);
 mode!(Imm post write_back: str_post ldr_post ldrsx_post ldrsw_post strv_post ldrv_post);
 mode!(Imm unscaled write_back: str_pre ldr_pre ldrsx_pre ldrsw_pre strv_pre ldrv_pre);
 mode!(Reg indexed no_write_back_reg: str_reg ldr_reg ldrsx_reg ldrsw_reg strv_reg ldrv_reg);
@@ -215,9 +222,17 @@ macro_rules! pairs {
         pub fn $name(l: &Lift, a: args::Pair) {
             let p = $place(l, a);
             let first = $how(l, p);
+            // If the second half faults, what the first half is loaded to is unknown,
+            // unless that is where the address comes from.
+            let at_once = a.rt != a.rn;
+            if at_once {
+                l.$write(a.rt, first);
+            }
             let second = $how(l, p.next(1 << a.sz));
             $back(l, a);
-            l.$write(a.rt, first);
+            if !at_once {
+                l.$write(a.rt, first);
+            }
             l.$write(a.rt2, second);
         }
     };

@@ -1,5 +1,5 @@
 //! Pointer authentication (FEAT_PAuth2) with an implementation-defined
-//! algorithm: the code is the top of a product of key, pointer and modifier.
+//! algorithm: the code is the top of the product of the key with pointer and modifier.
 //! Addresses have 48 bits and the top byte is a tag, so the code is exclusive-or'd
 //! with bits 54:48; what does not authenticate keeps bits there that fault.
 
@@ -8,11 +8,10 @@ use remu_isa::ir::{CrcAttr, Val};
 use super::{Lift, Regs};
 use crate::decode::args;
 use crate::state::slots;
+use crate::system::MachineKey;
 
 /// Position and length of the code.
 const FIELD: (u8, u8) = (48, 7);
-/// Odd, and its bits look random: spreads every bit to the top of a product.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 const CRC: CrcAttr = CrcAttr { castagnoli: true, size: 3 };
 
 /// The pointer without its code: bits 54:48 equal bit 55.
@@ -24,10 +23,22 @@ pub(crate) fn strip(l: &Lift, ptr: Val) -> Val {
 /// code says nothing of the pointer's bits 63:48, so one that was not canonical
 /// never authenticates.
 pub(crate) fn sign(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
+    if MachineKey::of_key(l.key()).is_some_and(|k| !k.signs(key)) {
+        return ptr;
+    }
     let address = l.shl_imm(ptr, 64 - u32::from(FIELD.0));
-    let mixed = l.xor(l.xor(address, modifier), l.get(slots::pac_key(key.into())));
-    let code = l.shr_imm(l.mul(mixed, l.c64(SPREAD)), 64 - u32::from(FIELD.1));
+    // Keys are random: they spread every bit to the top of a product.
+    let product = l.mul(l.add(address, modifier), l.get(slots::pac_key(key.into())));
+    let code = l.shr_imm(product, 64 - u32::from(FIELD.1));
     l.xor(ptr, l.shl_imm(code, FIELD.0.into()))
+}
+
+/// The same of numbers.
+pub(crate) fn signed(ptr: u64, modifier: u64, key: u64) -> u64 {
+    let address = ptr << (64 - u32::from(FIELD.0));
+    let product = address.wrapping_add(modifier).wrapping_mul(key);
+    let code = product >> (64 - u32::from(FIELD.1));
+    ptr ^ code << FIELD.0
 }
 
 /// Modifier: a register, or zero.

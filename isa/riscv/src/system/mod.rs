@@ -20,6 +20,11 @@ use remu_isa::{After, Intent, Mapping, PhysMem, Surroundings, System, Trap};
 use crate::features::Features;
 use regs::Regs;
 
+/// Ticks of `time` in a second, as on QEMU's boards.
+const HERTZ: u64 = 10_000_000;
+/// The first argument register.
+const A0: u8 = 10;
+
 /// A hart's privileged architecture.
 #[derive(Clone, Copy, Debug)]
 pub struct Privileged {
@@ -36,6 +41,14 @@ impl Privileged {
 impl System for Privileged {
     fn reset(&self, state: &mut [u8], cpu: u64, entry: u64) {
         Regs(state).reset(cpu, entry);
+    }
+    fn start(&self, state: &mut [u8], cpu: u64, entry: u64, argument: u64) {
+        let mut r = Regs(state);
+        r.reset(cpu, entry);
+        r.set_x(A0, argument);
+    }
+    fn hertz(&self) -> u64 {
+        HERTZ
     }
     fn translate(
         &self,

@@ -133,6 +133,9 @@ impl Compiler<'_> {
     /// Makes a register's content expendable by giving the value it holds, if
     /// that is needed later, another place.
     pub(super) fn vacate(&mut self, h: Host) {
+        if let Some(pc) = self.pc_held.get_mut(usize::from(h)) {
+            *pc = 0;
+        }
         let id = core::mem::replace(&mut self.owner[usize::from(h)], NOBODY);
         if id == NOBODY {
             return;
@@ -316,7 +319,7 @@ impl Compiler<'_> {
             Loc::None => match i.op {
                 Op::vconst => self.vector_constant(h - X, self.r.vconsts[i.imm as usize]),
                 Op::iconst => self.a.movi(h, self.const_of(root).unwrap_or(0)),
-                Op::pcconst => self.a.movi_pc(h, i.const_bits()),
+                Op::pcconst => self.pc_into(h, i.const_bits()),
                 _ => self.materialize(root, h),
             },
             loc => {
@@ -334,6 +337,26 @@ impl Compiler<'_> {
                 }
             }
         }
+    }
+    /// A register that holds a guest address near another one, and how far that is.
+    pub(super) fn near_pc(&self, pc: u64) -> Option<(Reg, i32)> {
+        let by = |held: u64| i32::try_from(pc.wrapping_sub(held) as i64).ok();
+        let last = self.a.held_pc().and_then(|(held, r)| Some((r, by(held)?)));
+        last.or_else(|| {
+            PIN_INT.iter().find_map(|&h| match self.pc_held[usize::from(h)] {
+                0 => None,
+                held => Some((h, by(held)?)),
+            })
+        })
+    }
+    /// A guest address into a register.
+    fn pc_into(&mut self, h: Host, pc: u64) {
+        match self.near_pc(pc) {
+            Some((r, 0)) => self.a.mov(W::Q, h, r),
+            Some((r, by)) => self.a.lea(W::Q, h, at(r, by)),
+            None => return self.a.movi_pc(h, pc),
+        }
+        self.a.note_pc(h, pc);
     }
     /// Operand copied to the integer temporary.
     pub(super) fn load_temp(&mut self, id: u16) -> Reg {
@@ -522,6 +545,12 @@ impl Compiler<'_> {
                     self.unlock_all();
                     return;
                 }
+                let pc = self.pc_const_of(id);
+                if pc.is_some_and(|pc| self.pc_held.get(usize::from(h)) == Some(&pc)) {
+                    self.done(id);
+                    self.unlock_all();
+                    return;
+                }
                 if let Loc::Reg(from) = v.loc {
                     self.lock(from);
                 }
@@ -529,6 +558,9 @@ impl Compiler<'_> {
                 self.vacate(h);
                 self.load_into(id, h);
                 self.done(id);
+                if let (Some(held), Some(pc)) = (self.pc_held.get_mut(usize::from(h)), pc) {
+                    *held = pc;
+                }
                 let v = self.vals[usize::from(root)];
                 // The register keeps only the slot's bits over a call.
                 let fits = self.inst(root).ty.bytes() <= slot.ty.bytes();
@@ -574,6 +606,7 @@ impl Compiler<'_> {
     /// Forgets everything: the start of a block.
     pub(super) fn forget(&mut self) {
         self.owner = [NOBODY; 32];
+        self.pc_held = [0; 16];
         self.homes.fill(NOBODY);
         self.spilled.fill(false);
         self.a.drop_flags();
@@ -583,6 +616,7 @@ impl Compiler<'_> {
     /// Gives every value that outlives this op a place that survives a call
     /// which may change all registers and state memory.
     pub(super) fn save_all(&mut self) {
+        self.pc_held = [0; 16];
         for h in 0..32 {
             let id = self.owner[usize::from(h)];
             if id == NOBODY {

@@ -1,7 +1,8 @@
 //! Leaving blocks: branches, links, calls, returns, indirect jumps, exits,
 //! polls and helper calls.
 
-use remu_ir::{ExitKind, Inst, Op};
+use remu_ir::passes::{Kept, condition_on};
+use remu_ir::{ExitKind, Inst, Op, Type};
 
 use super::enc::{Alu, Label, Mem, RAX, RCX, RDX, RSI, RSP, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
@@ -86,6 +87,28 @@ impl Compiler<'_> {
             let flags = slot.map(|s| self.edge_flags(s));
             self.cold.push(Cold::Goto { label, pc, poll: pc <= self.current_pc, flags });
         }
+    }
+    /// Whether a `set` of flags may wait until a branch behind it has been taken or not:
+    /// one on the same flags, to a block that does not read them.
+    pub(super) fn waits_for_branch(&self, id: u16, end: u16) -> bool {
+        let set = self.inst(id);
+        if set.op != Op::set || set.ty != Type::Flags {
+            return false;
+        }
+        for n in id + 1..end {
+            let i = self.inst(n);
+            match i.op {
+                Op::insn | Op::iconst | Op::pcconst | Op::fl_cond | Op::bnot => {}
+                Op::brcond => {
+                    let to = self.block_number(self.pc_of(i.imm));
+                    return condition_on(self.r, &i) == Some(set.args[0])
+                        && to.is_some_and(|n| !self.live.reads_flags(n, set.imm as u16));
+                }
+                _ if self.live.kept[usize::from(n)] == Kept::No => {}
+                _ => return false,
+            }
+        }
+        false
     }
     /// Lowers an op that branches or ends the block.
     pub(super) fn control(&mut self, i: &Inst) {
@@ -191,9 +214,13 @@ impl Compiler<'_> {
         // Room for the patch that retires a landing.
         self.goto(ret, 0);
     }
+    /// Pushes a return address. Often it is in a register: the link register was set to it.
+    fn push_return(&mut self, ret: u64) {
+        let r = self.a.reg_with_pc(ret);
+        self.a.push(r);
+    }
     fn call(&mut self, pc: u64, ret: u64) {
-        self.a.movi_pc(RAX, ret);
-        self.a.push(RAX);
+        self.push_return(ret);
         if self.block_label(pc).is_some() {
             self.restore_kept();
         } else if !self.linkable(pc) {
@@ -212,9 +239,7 @@ impl Compiler<'_> {
     }
     fn call_ptr(&mut self, i: &Inst) {
         let ret = self.pc_of(i32::from(i.args[3]));
-        // Often there already: the link register was set to it.
-        self.a.movi_pc(RAX, ret);
-        self.a.push(RAX);
+        self.push_return(ret);
         self.load_into(i.args[0], RAX);
         self.call_by_lookup(ret);
     }

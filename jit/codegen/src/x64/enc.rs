@@ -103,8 +103,8 @@ pub struct CodeBuf<'a> {
     pub(crate) fixed: Cell<bool>,
     /// The host's flags are those of the code that ends here; see [`Self::note_flags`].
     flags_at: usize,
-    /// Where code ends that has left this guest address in rax.
-    rax_pc: (usize, u64),
+    /// Where code ends that has left this guest address in this register.
+    held_pc: (usize, u64, Reg),
 }
 
 /// Labels and the jumps to them.
@@ -133,7 +133,7 @@ impl<'a> CodeBuf<'a> {
             relocs,
             fixed: Cell::new(false),
             flags_at: usize::MAX,
-            rax_pc: (usize::MAX, 0),
+            held_pc: (usize::MAX, 0, RAX),
         }
     }
     /// The tables, for the next buffer.
@@ -239,7 +239,7 @@ impl<'a> CodeBuf<'a> {
     }
     pub(crate) fn bind(&mut self, l: Label) {
         self.jumps.labels[l.0 as usize] = self.pos as u32;
-        self.rax_pc.0 = usize::MAX;
+        self.held_pc.0 = usize::MAX;
     }
     pub(crate) fn bound(&self, l: Label) -> Option<u32> {
         Some(self.jumps.labels[l.0 as usize]).filter(|&p| p != UNBOUND)
@@ -407,10 +407,10 @@ impl<'a> CodeBuf<'a> {
     }
     /// Store of 4 or 8 bytes.
     pub(crate) fn st(&mut self, w: W, m: Mem, s: Reg) {
-        let known = self.rax_pc.0 == self.pos;
+        let known = self.held_pc.0 == self.pos;
         self.keeping(|a| a.op(w, 0x89, s, Rm::M(m), false));
         if known {
-            self.rax_pc.0 = self.pos;
+            self.held_pc.0 = self.pos;
         }
     }
     /// Constant into a register, flags kept.
@@ -446,7 +446,7 @@ impl<'a> CodeBuf<'a> {
     /// Guest address into a register, flags kept. Only programs that are linked
     /// for their address have code at low ones: it stays short there.
     pub(crate) fn movi_pc(&mut self, d: Reg, v: u64) {
-        if d == RAX && self.rax_pc == (self.pos, v) {
+        if self.held_pc == (self.pos, v, d) {
             return;
         }
         if v >> 32 == 0 {
@@ -455,9 +455,23 @@ impl<'a> CodeBuf<'a> {
         } else {
             self.movabs(d, v, RelocKind::Guest);
         }
-        if d == RAX {
-            self.rax_pc = (self.pos, v);
+        self.note_pc(d, v);
+    }
+    /// A register holds a guest address.
+    pub(crate) fn note_pc(&mut self, d: Reg, v: u64) {
+        self.held_pc = (self.pos, v, d);
+    }
+    /// The guest address that the last instruction left in a register.
+    pub(crate) fn held_pc(&self) -> Option<(u64, Reg)> {
+        (self.held_pc.0 == self.pos).then_some((self.held_pc.1, self.held_pc.2))
+    }
+    /// A register with a guest address: one that holds it already, or rax.
+    pub(crate) fn reg_with_pc(&mut self, v: u64) -> Reg {
+        if self.held_pc.0 == self.pos && self.held_pc.1 == v {
+            return self.held_pc.2;
         }
+        self.movi_pc(RAX, v);
+        RAX
     }
     /// Address of a function of the host program into a register.
     pub(crate) fn movi_host(&mut self, d: Reg, v: u64) {
@@ -663,7 +677,7 @@ impl<'a> CodeBuf<'a> {
     pub(crate) fn patch_short(&mut self, from: usize) {
         let d = self.pos - from;
         debug_assert!(d < 128, "short jump too long");
-        self.rax_pc.0 = usize::MAX;
+        self.held_pc.0 = usize::MAX;
         if let Some(p) = self.buf.get_mut(from - 1) {
             *p = d as u8;
         }

@@ -553,8 +553,9 @@ impl Compiler<'_> {
     fn zext_alias(&mut self, id: u16, of: u16) {
         let root = self.root(of);
         let v = self.vals[usize::from(root)];
+        let target = self.vals[usize::from(id)].target;
         if let Loc::Reg(h) = v.loc
-            && self.vals[usize::from(id)].target == super::alloc::NO_HOST
+            && (target == super::alloc::NO_HOST || target == h)
             && v.uses == 1
         {
             self.done(of);

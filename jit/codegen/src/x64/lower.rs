@@ -105,6 +105,9 @@ pub struct Compiler<'a> {
     pub(super) vals: Vec<Value>,
     pub(super) owner: [u16; 32],
     pub(super) locked: u32,
+    /// By integer register that a slot is pinned to: the guest address constant that it
+    /// holds, or 0.
+    pub(super) pc_held: [u64; 16],
     pub(super) pins: Vec<Host>,
     /// Value whose home is this word of state memory.
     pub(super) homes: Vec<u16>,
@@ -181,6 +184,7 @@ impl<'a> Compiler<'a> {
             vals,
             owner: [NOBODY; 32],
             locked: 0,
+            pc_held: [0; 16],
             pins,
             homes: filled(old.homes, lay.size / 4, NOBODY),
             spilled: [false; Layout::SPILLS],
@@ -227,10 +231,13 @@ impl<'a> Compiler<'a> {
             let mut changed = [b.start; 32];
             let mut barrier = b.start;
             for id in b.start..b.end {
-                if live.kept[usize::from(id)] == Kept::No {
+                let i = &self.r.insts[usize::from(id)];
+                // A `set` that nobody sees says where its value may be computed all the
+                // same: the register is overwritten before anyone looks.
+                let dead = live.kept[usize::from(id)] == Kept::No;
+                if dead && (i.op != Op::set || live.kept[usize::from(i.args[0])] == Kept::No) {
                     continue;
                 }
-                let i = &self.r.insts[usize::from(id)];
                 if i.op.effects().has(Effects(
                     Effects::MAY_FAULT.0 | Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0,
                 )) {
@@ -249,8 +256,9 @@ impl<'a> Compiler<'a> {
                 let def = &self.r.insts[usize::from(v)];
                 let old = current[key];
                 // Computed with its flags, one instruction later.
-                let at = v + u16::from(live.kept[usize::from(v)] == Kept::WithNext);
-                let old_free = old == NOBODY || old == v || self.vals[usize::from(old)].last <= at;
+                let after = |v| v + u16::from(live.kept[usize::from(v)] == Kept::WithNext);
+                let old_free =
+                    old == NOBODY || old == v || self.vals[usize::from(old)].last <= after(v);
                 let computed = !matches!(
                     def.op,
                     Op::get | Op::trunc | Op::vtof | Op::iconst | Op::pcconst | Op::vconst
@@ -265,21 +273,24 @@ impl<'a> Compiler<'a> {
                     && !matches!(def.ty, Type::Bool | Type::Flags)
                 {
                     self.vals[usize::from(v)].target = h;
-                    // A float becomes the slot's vector where it is.
+                    // A float becomes the slot's vector where it is, and a 32-bit value
+                    // the slot's 64 bits.
                     let of = def.args[0];
-                    if def.op == Op::vfromf
+                    if matches!(def.op, Op::vfromf | Op::zext)
                         && of >= b.start
                         && of >= barrier
                         && of >= changed[key]
-                        && (old == NOBODY || self.vals[usize::from(old)].last <= of)
+                        && (old == NOBODY || self.vals[usize::from(old)].last <= after(of))
                         && live.uses_of(of) == 1
                         && !matches!(
                             self.r.insts[usize::from(of)].op,
-                            Op::get | Op::vtof | Op::trunc
+                            Op::get | Op::vtof | Op::trunc | Op::iconst
                         )
                     {
                         self.vals[usize::from(of)].target = h;
                     }
+                } else if dead {
+                    continue;
                 }
                 current[key] = v;
                 changed[key] = id;
@@ -303,10 +314,20 @@ impl<'a> Compiler<'a> {
             if b.poll {
                 self.poll(b.pc);
             }
+            // A `set` of flags that is lowered behind the next branch.
+            let mut waiting = None;
             for id in b.start..b.end {
                 match live.kept[usize::from(id)] {
                     Kept::No => continue,
-                    Kept::Yes => self.lower(id),
+                    Kept::Yes if self.waits_for_branch(id, b.end) => waiting = Some(id),
+                    Kept::Yes => {
+                        self.lower(id);
+                        if self.r.insts[usize::from(id)].op == Op::brcond
+                            && let Some(set) = waiting.take()
+                        {
+                            self.lower(set);
+                        }
+                    }
                     Kept::WithNext => {}
                     Kept::AtEdges => self.set_at_edges(id),
                     k @ (Kept::AtOnce | Kept::Saved) => {

@@ -15,8 +15,14 @@ impl Compiler<'_> {
         let a = Addr::of(i);
         let moved = |c: u64| c.wrapping_add(a.disp as i64 as u64);
         let (base, disp) = if let Some(c) = self.pc_const_of(i.args[0]) {
-            self.a.movi_pc(RAX, moved(c));
-            (RAX, 0)
+            // Checks of alignment take a temporary for all of the address.
+            let near = self.near_pc(moved(c)).filter(|_| !a.mem.aligned);
+            let (r, disp) = near.unwrap_or_else(|| {
+                self.a.movi_pc(RAX, moved(c));
+                (RAX, 0)
+            });
+            self.lock(r);
+            (r, disp)
         } else if let Some(c) = self.const_of(i.args[0]) {
             self.a.movi(RAX, moved(c));
             (RAX, 0)

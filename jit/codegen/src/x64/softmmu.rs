@@ -111,7 +111,7 @@ impl Compiler<'_> {
     ) -> Label {
         let Some(soft) = self.lay.softmmu else { return Label(0) };
         let (again, slow, back) = (self.a.label(), self.a.label(), self.a.label());
-        let tlb = self.r.mmu;
+        let tlb = if mem.user { 0 } else { self.r.mmu };
         self.a.bind(again);
         self.soft_address(&w);
         let entry_bits = SoftMmu::ENTRY.trailing_zeros() as u8;

@@ -244,6 +244,23 @@ pub fn emit_thunks(
     a.far(false, t.exit);
 
     t.lookup = here(a);
+    if lay.softmmu.is_none() {
+        // Empty entries are those of this address, and lead here.
+        let leave = a.label();
+        dynasm!(a ; .arch x64 ; cmp eax, Layout::NOWHERE as i32);
+        a.jcc(cc::E, leave);
+        dynasm!(a
+            ; .arch x64
+            ; imul ecx, eax, Layout::SECOND as i32
+            ; shr ecx, Layout::SECOND_SHIFT as i8
+            ; shl ecx, 4
+            ; add rcx, [rbp + disp(Layout::CACHE)]
+            ; cmp [rcx], rax
+        );
+        a.jcc(cc::NE, leave);
+        dynasm!(a ; .arch x64 ; jmp QWORD [rcx + 8]);
+        a.bind(leave);
+    }
     dynasm!(a
         ; .arch x64
         ; mov [rbp + disp(Layout::PC)], rax

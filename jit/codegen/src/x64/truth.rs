@@ -338,18 +338,7 @@ impl Compiler<'_> {
             return;
         }
         match self.simple(id) {
-            Some(Truth::One(c)) => {
-                self.a.setcc(c, RAX);
-                self.a.movzx(1, h, Rm::R(RAX));
-            }
-            Some(t) => {
-                let yes = self.a.label();
-                self.a.movi(RAX, 1);
-                self.jump_if(t, yes);
-                self.a.movi(RAX, 0);
-                self.a.bind(yes);
-                self.a.mov(W::D, h, RAX);
-            }
+            Some(t) => self.truth_into(t, h),
             None => {
                 let (yes, end) = (self.a.label(), self.a.label());
                 self.branch(id, true, yes);
@@ -361,6 +350,25 @@ impl Compiler<'_> {
                 self.a.mov(W::D, h, RAX);
             }
         }
+    }
+
+    /// A truth value of the host's flags as 0 or 1.
+    fn truth_into(&mut self, t: Truth, h: Host) {
+        if let Truth::One(c) = t {
+            return self.set_if(c, h);
+        }
+        let yes = self.a.label();
+        self.a.movi(RAX, 1);
+        self.jump_if(t, yes);
+        self.a.movi(RAX, 0);
+        self.a.bind(yes);
+        self.a.mov(W::D, h, RAX);
+    }
+    /// The same for one condition. The register is cleared first, or the result would
+    /// depend on what was in it.
+    fn set_if(&mut self, c: u8, h: Host) {
+        self.a.movi(h, 0);
+        self.a.setcc(c, h);
     }
 
     /// Lowers `movcond`.
@@ -416,7 +424,21 @@ impl Compiler<'_> {
     /// Lowers `boolint` and `fl_unpack`.
     pub(super) fn boolint(&mut self, id: u16) {
         let i = self.inst(id);
-        self.materialize(i.args[0], RAX);
+        let c = i.args[0];
+        // The comparison stands before the result's register is chosen, which may
+        // be one of its operands'.
+        let truth = if self.inst(c).ty == Type::Bool { self.simple(c) } else { None };
+        if let Some(Truth::One(k)) = truth {
+            self.done_all(&i);
+            let d = self.dest(id, None);
+            self.set_if(k, d);
+            self.vals[usize::from(id)].zero_high = true;
+            return self.finish(id, d);
+        }
+        match truth {
+            Some(t) => self.truth_into(t, RAX),
+            None => self.materialize(c, RAX),
+        }
         self.done_all(&i);
         let d = self.dest(id, None);
         self.a.mov(W::D, d, RAX);

@@ -53,7 +53,8 @@ pub enum Kept {
     Yes,
     /// A `set` of a `Flags` slot that nothing in the region reads and no
     /// ordinary exit shows: only the fault of a later op or the poll of a later
-    /// block would. A back end may compute it on those cold paths instead.
+    /// block would. A back end may compute it on those cold paths instead. In a
+    /// machine nothing behind the fault uses the flags.
     Rarely,
     /// A `set` of a `Flags` slot to an integer flags op that only taken
     /// conditional branches show, all of them on these flags: the host's flags
@@ -133,7 +134,9 @@ struct Summary {
 }
 
 /// Computes what of a region must be executed. A back end that can leave flags
-/// in the host's says in `keeps` which ops let them be there.
+/// in the host's says in `keeps` which ops let them be there. In a machine no
+/// access to memory does, which is `None`; there a guest goes on, as a matter
+/// of course, at an op that has faulted.
 pub fn analyse(r: &Region, keeps: Option<KeepsFlags>, out: &mut Liveness) {
     let n = r.insts.len();
     out.uses.clear();
@@ -170,6 +173,8 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
     let mut need = Need::ALL;
     // The flags that the branches of `need.edge` are on.
     let mut edges_on = None;
+    // The next op that may fault.
+    let mut next_fault = u16::MAX;
     for (n, i) in r.insts[usize::from(b.start)..usize::from(b.end)].iter().enumerate().rev() {
         let id = usize::from(b.start) + n;
         let effects = i.op.effects();
@@ -183,7 +188,11 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
                     if was == Need::default() {
                         continue;
                     }
-                    if was.read == 0 {
+                    // Where faults are part of a machine's ordinary life, the guest goes on from there with
+                    // what the slot holds, not with the value that is used behind the op.
+                    let goes_on =
+                        keeps.is_none() && next_fault < out.uses[usize::from(i.args[0])].last;
+                    if was.read == 0 && !goes_on {
                         kept = match was.edge {
                             0 => Kept::Rarely,
                             _ if edges_on == Some(i.args[0]) => Kept::AtEdges,
@@ -217,6 +226,9 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
             }
             _ => {
                 if effects.has(SEES_STATE) {
+                    if effects.has(Effects::MAY_FAULT) {
+                        next_fault = id as u16;
+                    }
                     if any_dead {
                         dead = [0; WORDS];
                         any_dead = false;

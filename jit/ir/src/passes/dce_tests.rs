@@ -1,6 +1,6 @@
 //! Liveness of small regions.
 
-use super::{Kept, Liveness, analyse};
+use super::{KeepsFlags, Kept, Liveness, analyse};
 use crate::{Addr, Builder, Cond, ExitKind, FlagCond, MemOp, Op, Region, Slot, Type, Val};
 
 const X: Slot = Slot { offset: 256, ty: Type::I64 };
@@ -131,6 +131,37 @@ fn flags_needed_by_faults_and_polls_are_rare() {
     assert_eq!(with(true, false, false), (true, true));
     assert_eq!(with(false, false, true), (true, false));
     assert_eq!(with(true, true, true), (true, false));
+}
+
+#[test]
+fn flags_that_are_used_behind_a_fault_are_kept_in_machines() {
+    // subs; ldr; b.ne: after the fault of the load the guest branches on what is in the slot.
+    let kept = |load_first: bool, keeps: Option<KeepsFlags>| {
+        let r = build(|b| {
+            let load = |b: &Builder| {
+                b.load(b.get(Y), Type::I64, Addr::at(MemOp::U64));
+            };
+            if load_first {
+                load(b);
+            }
+            let f = compare(b);
+            if !load_first {
+                load(b);
+            }
+            b.brcond(b.fl_cond(f, FlagCond::Ne), 0x1100);
+            b.goto(0x1100);
+            b.block(0x1100, true);
+            compare(b);
+            b.goto(0x2000);
+        });
+        let first = r.insts.iter().position(|i| i.op == Op::set).unwrap();
+        let mut l = Liveness::default();
+        analyse(&r, keeps, &mut l);
+        l.kept[first]
+    };
+    assert_eq!(kept(true, None), Kept::Rarely);
+    assert_eq!(kept(false, None), Kept::Yes);
+    assert_ne!(kept(false, Some(|_, _| true)), Kept::Yes);
 }
 
 #[test]

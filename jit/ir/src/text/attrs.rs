@@ -77,7 +77,8 @@ fn show_mem(m: MemOp) -> String {
     let sign = if m.signed { 's' } else { 'u' };
     let big = if m.big { ".big" } else { "" };
     let aligned = if m.aligned { ".aligned" } else { "" };
-    format!("{sign}{}{big}{aligned}", 8 * m.bytes())
+    let user = if m.user { ".user" } else { "" };
+    format!("{sign}{}{big}{aligned}{user}", 8 * m.bytes())
 }
 
 /// Stores the attribute that `text` says.
@@ -228,6 +229,7 @@ fn read_addr(text: &str) -> Option<Addr> {
         match part {
             "big" => a.mem.big = true,
             "aligned" => a.mem.aligned = true,
+            "user" => a.mem.user = true,
             order => a.order = Order::from_name(order)?,
         }
     }

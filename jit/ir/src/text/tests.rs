@@ -22,7 +22,12 @@ fn sample() -> Region {
     let w = b.trunc(x);
     let d = b.divs(x, b.c64(3), DivZero::Ones);
     b.set(X1, b.deposit(d, x, (4, 8)));
-    let a = Addr { disp: -16, scale: 3, order: Order::Acquire, mem: MemOp::S16.align() };
+    let a = Addr {
+        disp: -16,
+        scale: 3,
+        order: Order::Acquire,
+        mem: MemOp { user: true, ..MemOp::S16.align() },
+    };
     let l = b.load_indexed(x, d, Type::I32, a);
     b.store(x, l, Addr::at(MemOp { big: true, ..MemOp::U32 }));
     b.rmw(RmwOp::Umax, x, w, MemOp::S8);
@@ -62,7 +67,7 @@ fn there_and_back() {
     assert_eq!(differ, None, "{text}");
     for line in [
         "v1 = get.i64 x1",
-        "v7 = load.i32 v1, v4, s16.aligned.acquire<<3-16",
+        "v7 = load.i32 v1, v4, s16.aligned.user.acquire<<3-16",
         "store.i32 v1, _, v7, u32.big",
         "v9 = rmw.i32 v1, v2, umax.s8",
         "fence u8.seqcst",

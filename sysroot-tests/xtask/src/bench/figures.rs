@@ -50,7 +50,7 @@ impl Sums {
                 sums.nanos += n * insns as f64;
             } else if let Some(n) = number("regions from the cache ") {
                 sums.served += n as u64;
-            } else if let Some(n) = number("private dirty KiB ") {
+            } else if let Some(n) = number("private KiB ") {
                 sums.dirty += n as u64;
             }
         }
@@ -104,7 +104,7 @@ mod tests {
 
     const BLOCK: &str = "regions translated                10\nguest instructions               200\n\
         host bytes per insn             8.50\ncpu ns per instruction           100  (form 50)\n\
-        regions from the cache            30\n  guest instructions             600\nprivate dirty KiB               1300\n";
+        regions from the cache            30\n  guest instructions             600\nprivate KiB                     1300\n";
 
     #[test]
     fn blocks_add_up() {

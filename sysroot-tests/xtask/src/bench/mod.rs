@@ -55,7 +55,7 @@ enum Who {
 
 /// Measures what the options select and writes the table.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let out = options.out.clone().unwrap_or_else(|| cache::repository().join("target/bench"));
+    let out = options.out.clone().unwrap_or_else(|| cache::target().join("bench"));
     fs::create_dir_all(&out)?;
     let rows = row::load(&cache::repository().join("sysroot-tests/bench/rows.toml"))?;
     let wanted = |r: &&Row| {
@@ -67,6 +67,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("no row matches");
     }
     let arches = options.arch.map_or_else(|| Arch::GUESTS.to_vec(), |a| vec![a]);
+    let mut reports = Vec::new();
     for arch in arches {
         let remu = programs::remu(arch, options.bin.clone(), false);
         if let Err(error) = &remu {
@@ -82,7 +83,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             report.write(&out)?;
         }
         println!("\n{}", report.markdown());
+        reports.push(report);
     }
+    let summary = report::summary(&reports);
+    println!("{summary}");
+    fs::write(out.join("bench.md"), summary)?;
     println!("written to {}", out.display());
     Ok(())
 }
@@ -211,6 +216,11 @@ fn prepare(
 
 /// Compiles a source of the bench folder for guest or host; kept in the cache by content and compiler.
 fn build(compile: &row::Compile, arch: Arch) -> Result<PathBuf> {
+    compiled(&compile.source, compile.r#static, arch)
+}
+
+/// As [`build`], by the source's name.
+pub(crate) fn compiled(source: &str, linked: bool, arch: Arch) -> Result<PathBuf> {
     let compiler = match arch {
         Arch::Native => "gcc".to_string(),
         guest => format!("{}-gcc", guest.row().triplet),
@@ -224,14 +234,14 @@ fn build(compile: &row::Compile, arch: Arch) -> Result<PathBuf> {
             host.trim()
         );
     }
-    let source = cache::repository().join("sysroot-tests/bench").join(&compile.source);
+    let source = cache::repository().join("sysroot-tests/bench").join(source);
     let text = fs::read_to_string(&source)?;
-    let key = cache::hash(format!("{text}{compiler}{ours}{}", compile.r#static), 16);
+    let key = cache::hash(format!("{text}{compiler}{ours}{linked}"), 16);
     let dir = cache::root()?.join("bench").join(key);
     cache::ensure_dir(&dir, |part| {
         let mut cc = Command::new(&compiler);
         cc.args(["-O2", "-o"]).arg(part.join("program")).arg(&source).arg("-lm");
-        if compile.r#static {
+        if linked {
             cc.arg("-static");
         }
         cmd::run(&mut cc)

@@ -103,7 +103,7 @@ impl Report {
         }
     }
 
-    /// The tables of README: ratios, and figures that depend less on the machine.
+    /// The tables of one guest: ratios, and figures that depend less on the machine.
     pub(super) fn markdown(&self) -> String {
         let mut text = format!(
             "{} on {}, {}; times native, median; qemu-user {}\n\n",
@@ -141,9 +141,59 @@ impl Report {
     }
 }
 
+/// README's table: qemu and remu beside native for every guest, and the geometric means.
+pub(super) fn summary(reports: &[Report]) -> String {
+    let Some(first) = reports.first() else { return String::new() };
+    let mut text = String::from("| work |");
+    let mut rule = String::from("|---|");
+    for report in reports {
+        let _ = write!(text, " {0}: qemu | {0}: remu |", report.arch);
+        rule += "---|---|";
+    }
+    let _ = writeln!(text, " remu at most |\n{rule}---|");
+    let column = |report: &Report, who| -> Vec<Option<f64>> {
+        report.rows.iter().map(|row| row.ratio(who, false)).collect()
+    };
+    let columns: Vec<_> =
+        reports.iter().flat_map(|r| [column(r, "qemu"), column(r, "remu")]).collect();
+    for (n, row) in first.rows.iter().enumerate() {
+        let cells = columns.iter().map(|c| c.get(n).copied().flatten());
+        let _ = writeln!(
+            text,
+            "| {} |{} {} |",
+            row.name,
+            cells.map(cell).collect::<String>(),
+            row.goal
+        );
+    }
+    let means = columns.iter().map(|c| geometric_mean(c.iter().copied().flatten()));
+    text + &format!("| geometric mean |{} |\n", means.map(cell).collect::<String>())
+}
+
+/// A ratio as a cell of a table: as many digits as its spread deserves.
+fn cell(ratio: Option<f64>) -> String {
+    match ratio {
+        None => " - |".to_string(),
+        Some(x) if x < 9.95 => format!(" {x:.1} |"),
+        Some(x) => format!(" {x:.0} |"),
+    }
+}
+
+fn geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), x| (sum + x.ln(), count + 1));
+    (count > 0).then(|| (sum / f64::from(count)).exp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn means_are_geometric() {
+        let mean = geometric_mean([2.0, 8.0].into_iter()).unwrap();
+        assert!((mean - 4.0).abs() < 1e-9 && geometric_mean([].into_iter()).is_none());
+        assert_eq!([cell(Some(2.34)), cell(Some(18.6)), cell(None)], [" 2.3 |", " 19 |", " - |"]);
+    }
 
     #[test]
     fn middle_and_spread() {

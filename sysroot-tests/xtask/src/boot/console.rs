@@ -72,6 +72,23 @@ impl Console {
         }
     }
 
+    /// The number that comes next, once something else has come after it.
+    pub(super) fn number(&mut self) -> Result<f64> {
+        loop {
+            let rest = &self.seen[self.at..];
+            let digit = |b: &u8| b.is_ascii_digit() || *b == b'.';
+            let start = rest.iter().position(digit).unwrap_or(rest.len());
+            if let Some(len) = rest[start..].iter().position(|b| !digit(b)) {
+                let text = String::from_utf8_lossy(&rest[start..start + len]).into_owned();
+                self.at += start + len;
+                return text.parse().with_context(|| format!("{text:?} is not a number"));
+            }
+            let left = self.end.saturating_duration_since(Instant::now());
+            let bytes = self.output.recv_timeout(left).context("no number came")?;
+            self.take(&bytes)?;
+        }
+    }
+
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
         self.log.write_all(bytes)?;
         self.seen.extend(bytes);

@@ -1,7 +1,9 @@
 //! `cargo xtask boot`: machines that boot distribution kernels, under remu or under qemu-system.
 
+mod compare;
 mod console;
 mod pieces;
+mod root;
 mod row;
 
 use std::fs;
@@ -32,6 +34,15 @@ pub(crate) struct Options {
     /// Only boots whose name contains this.
     #[arg(long)]
     filter: Option<String>,
+    /// Those that take minutes as well. A filter that names one has it run in any case.
+    #[arg(long)]
+    long: bool,
+    /// Runs those that measure something, under both runners in turn, and prints a table.
+    #[arg(long)]
+    compare: bool,
+    /// With `--compare`: how often; the best of each counts.
+    #[arg(long, default_value_t = 3)]
+    runs: u32,
     /// Only with this number of processors.
     #[arg(long)]
     cpus: Option<u32>,
@@ -54,22 +65,28 @@ enum Runner {
 
 /// Runs the boots; an error if one fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let logs = cache::repository().join("target/boot");
+    let logs = cache::target().join("boot");
     fs::create_dir_all(&logs)?;
     let wanted = |b: &Boot| {
         options.arch.is_none_or(|a| a == b.arch)
             && options.filter.as_ref().is_none_or(|f| b.name.contains(f.as_str()))
+            && (!b.long || options.long || options.filter.is_some())
+            && b.compare == options.compare
     };
+    if options.compare {
+        return compare::run(options, wanted);
+    }
     let (mut passed, mut failed) = (0, 0);
-    for boot in row::all()?.iter().filter(|b| wanted(b)) {
-        let pieces = pieces::ensure(boot)?;
+    let rows = row::all()?;
+    for boot in rows.boots.iter().filter(|b| wanted(b)) {
+        let pieces = pieces::ensure(boot, &rows.roots)?;
         for &cpus in boot.cpus.iter().filter(|&&c| options.cpus.is_none_or(|o| o == c)) {
             let name = format!("{}-{}-{cpus}", boot.arch, boot.name);
             let log = logs.join(format!("{name}.log"));
-            match one(options, boot, &pieces, cpus, &log) {
-                Ok(times) => {
+            match one(options, options.runner, boot, &pieces, cpus, &log) {
+                Ok(run) => {
                     passed += 1;
-                    println!("ok      {name}: {times}");
+                    println!("ok      {name}: {}", run.times.join(", "));
                 }
                 Err(error) => {
                     failed += 1;
@@ -85,15 +102,27 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn emulator(options: &Options, arch: Arch) -> Result<Command> {
-    if options.runner == Runner::Qemu {
+/// The short boots, as they are.
+pub(crate) fn short() -> Result<()> {
+    run(&Options {
+        arch: None,
+        runner: Runner::Remu,
+        filter: None,
+        long: false,
+        compare: false,
+        runs: 1,
+        cpus: None,
+        bin: None,
+        extra: Vec::new(),
+    })
+}
+
+fn emulator(options: &Options, runner: Runner, arch: Arch) -> Result<Command> {
+    if runner == Runner::Qemu {
         return oracle::system(arch);
     }
-    let bin = options.bin.clone().unwrap_or_else(|| {
-        let target = std::env::var_os("CARGO_TARGET_DIR")
-            .map_or_else(|| cache::repository().join("target"), PathBuf::from);
-        target.join("x86_64-unknown-linux-gnu/release")
-    });
+    let built = || cache::target().join("x86_64-unknown-linux-gnu/release");
+    let bin = options.bin.clone().unwrap_or_else(built);
     let path = bin.join(format!("remu-system-{arch}"));
     if !path.is_file() {
         bail!("{} does not exist; build it with `cargo build --release --bins`", path.display());
@@ -101,67 +130,110 @@ fn emulator(options: &Options, arch: Arch) -> Result<Command> {
     Ok(Command::new(path))
 }
 
-/// One run: what was reached when.
+/// What a run has shown.
+#[derive(Default)]
+struct Run {
+    /// What was reached when.
+    times: Vec<String>,
+    figures: Vec<Figure>,
+}
+
+/// Something that was measured.
+struct Figure {
+    name: String,
+    value: f64,
+    /// More is better; else it is seconds.
+    rate: bool,
+}
+
+/// One run.
 fn one(
     options: &Options,
+    runner: Runner,
     boot: &Boot,
     pieces: &pieces::Pieces,
     cpus: u32,
     log: &Path,
-) -> Result<String> {
+) -> Result<Run> {
     let disk = log.with_extension("disk");
     if let Some(size) = &boot.disk {
         pieces::disk(size, &disk)?;
     }
     let port = serve("hello from the host\n")?;
+    let root = pieces.root.clone().unwrap_or_default();
     let fill = |text: &str| {
         text.replace("{disk}", &disk.display().to_string())
+            .replace("{root}", &root.display().to_string())
             .replace("{cpus}", &cpus.to_string())
             .replace("{port}", &port.to_string())
     };
-    let mut command = emulator(options, boot.arch)?;
+    let mut command = emulator(options, runner, boot.arch)?;
     command.args(["-M", "virt", "-nographic", "-no-reboot", "-m", &boot.memory]);
-    command.args(["-smp", &cpus.to_string(), "-append", &boot.append]);
-    command.arg("-kernel").arg(&pieces.kernel).arg("-initrd").arg(&pieces.initrd);
-    if let Some(firmware) = &pieces.firmware {
-        command.arg("-bios").arg(firmware);
+    command.args(["-smp", &cpus.to_string()]);
+    if !boot.append.is_empty() {
+        command.args(["-append", &boot.append]);
+    }
+    let files =
+        [("-kernel", &pieces.kernel), ("-initrd", &pieces.initrd), ("-bios", &pieces.firmware)];
+    for (option, file) in files {
+        if let Some(file) = file {
+            command.arg(option).arg(file);
+        }
     }
     command.args(boot.args.iter().map(|a| fill(a))).args(&options.extra);
     let mut console = Console::start(&mut command, log, Duration::from_secs(boot.timeout))?;
-    let mut times = Vec::new();
-    let result = steps(&mut console, boot, &fill, &mut times);
+    let mut run = Run::default();
+    let result = steps(&mut console, boot, &fill, &mut run);
     let _ = fs::remove_file(disk);
     result.with_context(|| format!("the last lines were:\n{}\n       ", console.tail()))?;
-    Ok(times.join(", "))
+    Ok(run)
 }
 
 fn steps(
     console: &mut Console,
     boot: &Boot,
     fill: &impl Fn(&str) -> String,
-    times: &mut Vec<String>,
+    run: &mut Run,
 ) -> Result<()> {
     let mut expected = 0;
+    let mut typed = false;
     for step in &boot.steps {
+        let mut figure = |name: &str, value, rate| {
+            run.figures.push(Figure { name: name.to_string(), value, rate });
+        };
         match step {
             Step::Expect(text) => {
                 console.expect(&fill(text))?;
                 // The first ones are milestones of the boot; the others follow keys.
-                if times.len() < 4
-                    && !boot.steps.iter().take(times.len()).any(|s| matches!(s, Step::Send(_)))
-                {
-                    times.push(format!("{} {:.2} s", text.trim(), console.seconds()));
+                if !typed {
+                    run.times.push(format!("{} {:.2} s", text.trim(), console.seconds()));
                 }
             }
             Step::Send(text) => console.send(&fill(text))?,
+            Step::Time(t) => {
+                let start = console.seconds();
+                console.send(&fill(&t.send))?;
+                console.expect(&fill(&t.expect))?;
+                figure(&t.name, console.seconds() - start, false);
+            }
+            Step::Rate(t) => {
+                console.send(&fill(&t.send))?;
+                console.expect(&fill(&t.expect))?;
+                figure(&t.name, console.number()?, true);
+            }
+            Step::Since(t) => {
+                console.expect(&fill(&t.expect))?;
+                figure(&t.name, console.seconds(), false);
+            }
             Step::End(status) => expected = *status,
         }
+        typed |= matches!(step, Step::Send(_) | Step::Time(_) | Step::Rate(_));
     }
     let status = console.finish()?;
     if status != expected {
         bail!("exit status {status}, not {expected}");
     }
-    times.push(format!("end {:.2} s", console.seconds()));
+    run.times.push(format!("end {:.2} s", console.seconds()));
     Ok(())
 }
 

@@ -8,33 +8,50 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::row::Boot;
+use super::row::{Boot, Piece, Root};
 use crate::arch::Arch;
 use crate::{apt, cache, cmd};
 
 /// Debian's suite that machines boot.
-const SUITE: &str = "trixie";
+pub(super) const SUITE: &str = "trixie";
 
 /// Files to boot from.
 pub(super) struct Pieces {
-    pub(super) kernel: PathBuf,
+    pub(super) kernel: Option<PathBuf>,
     pub(super) firmware: Option<PathBuf>,
-    pub(super) initrd: PathBuf,
+    pub(super) initrd: Option<PathBuf>,
+    pub(super) root: Option<PathBuf>,
 }
 
 /// Makes everything that is missing.
-pub(super) fn ensure(boot: &Boot) -> Result<Pieces> {
-    let kernel_tree = kernel(boot.arch, &boot.kernel)?;
-    let kernel = find(&kernel_tree.join("boot"), "vmlinu")?;
-    let firmware = boot.firmware.as_ref().map(|f| -> Result<PathBuf> {
-        let path = package(boot.arch, &f.package)?.join(&f.file);
-        if !path.is_file() {
-            bail!("package {} has no {}", f.package, f.file);
-        }
-        Ok(path)
+pub(super) fn ensure(boot: &Boot, roots: &[Root]) -> Result<Pieces> {
+    let tree = boot.kernel.as_ref().map(|name| kernel(boot.arch, name)).transpose()?;
+    let mut kernel = match &tree {
+        Some(tree) => Some(find(&tree.join("boot"), "vmlinu")?),
+        None => None,
+    };
+    if let Some(image) = &boot.image {
+        kernel = Some(piece(boot.arch, image)?);
+    }
+    let firmware = boot.firmware.as_ref().map(|f| piece(boot.arch, f)).transpose()?;
+    let initrd = match &tree {
+        Some(tree) if !boot.packages.is_empty() => Some(initrd(boot, tree)?),
+        _ => None,
+    };
+    let root = boot.root.as_ref().map(|name| -> Result<PathBuf> {
+        let root = roots.iter().find(|r| r.name == *name);
+        super::root::ensure(boot.arch, root.with_context(|| format!("there is no root {name}"))?)
     });
-    let initrd = initrd(boot, &kernel_tree)?;
-    Ok(Pieces { kernel, firmware: firmware.transpose()?, initrd })
+    Ok(Pieces { kernel, firmware, initrd, root: root.transpose()? })
+}
+
+/// A file of a package.
+fn piece(arch: Arch, piece: &Piece) -> Result<PathBuf> {
+    let path = package(arch, &piece.package)?.join(&piece.file);
+    if !path.is_file() {
+        bail!("package {} has no {}", piece.package, piece.file);
+    }
+    Ok(path)
 }
 
 /// The first file in `dir` whose name begins so.
@@ -76,7 +93,8 @@ fn kernel(arch: Arch, meta: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// The first program: it mounts what a shell wants, loads the modules and becomes a shell on the console.
+/// The first program: it mounts what a shell wants and loads the modules. Then it becomes a shell on the console, or
+/// starts the system on the disk that the kernel's command line names.
 const INIT: &str = "#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/root
@@ -87,6 +105,14 @@ mount -t devtmpfs dev /dev
 exec </dev/console >/dev/console 2>&1
 echo reached init
 while read -r module; do insmod \"/modules/$module\"; done </modules/list
+disk=$(sed -n 's/.*root=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
+if [ -n \"$disk\" ]; then
+    mkdir /disk
+    mount \"$disk\" /disk
+    umount /proc /sys
+    mount --move /dev /disk/dev
+    exec switch_root /disk /sbin/init
+fi
 cd /root
 exec setsid cttyhack sh
 ";
@@ -105,6 +131,10 @@ fn initrd(boot: &Boot, kernel: &Path) -> Result<PathBuf> {
     }
     if let Some(busybox) = files.remove("usr/bin/busybox") {
         files.insert("bin/busybox".into(), busybox);
+    }
+    for source in &boot.programs {
+        let program = fs::read(crate::bench::compiled(source, true, boot.arch)?)?;
+        files.insert(format!("bin/{}", source.trim_end_matches(".c")), (0o100_755, program));
     }
     files.insert("init".into(), (0o100_755, INIT.into()));
     files.insert("udhcpc".into(), (0o100_755, UDHCPC.into()));

@@ -27,6 +27,9 @@ pub(crate) struct Case {
     /// Files in the working folder.
     #[serde(default)]
     pub(crate) files: BTreeMap<String, String>,
+    /// The same from the checkout: name in the working folder = path. Read at once, into `files`.
+    #[serde(default, skip_serializing)]
+    pub(crate) sources: BTreeMap<String, String>,
     /// Environment beside the fixed one.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, String>,
@@ -135,7 +138,14 @@ pub(crate) fn load(dir: &Path) -> Result<Vec<Case>> {
     for path in paths {
         let text = fs::read_to_string(&path)?;
         let file: File = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
-        cases.extend(file.program);
+        for mut case in file.program {
+            for (name, source) in std::mem::take(&mut case.sources) {
+                let text = fs::read_to_string(crate::cache::repository().join(&source))
+                    .with_context(|| format!("{source}, of {}", case.name))?;
+                case.files.insert(name, text);
+            }
+            cases.push(case);
+        }
     }
     let mut names = BTreeSet::new();
     for case in &cases {

@@ -135,7 +135,7 @@ pub(crate) fn qemu(arch: Arch) -> Result<Runner> {
 
 /// This project's runner.
 pub(crate) fn remu(arch: Arch, bin: Option<PathBuf>, binfmt: bool) -> Result<Runner> {
-    let built = || cache::repository().join("target/x86_64-unknown-linux-gnu/release");
+    let built = || cache::target().join("x86_64-unknown-linux-gnu/release");
     let folder = bin.unwrap_or_else(built);
     let binary = folder.join(format!("remu-user-{arch}"));
     if !binary.is_file() {

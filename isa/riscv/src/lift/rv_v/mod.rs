@@ -53,10 +53,9 @@ impl Vu {
     }
 }
 
-/// Switches to translations for the unit that is, at `pc`, if the guess was wrong.
-fn switch_if(l: &Lift<'_>, wrong: Val, is: Val, pc: u64) {
-    let guessed = l.c64(key_guess(l).code().into());
-    l.set(slots::vguess(0), l.movcond(wrong, is, guessed));
+/// Switches to translations for the unit that is, at `pc`, if the guess was wrong. What `vtype`, `vl`
+/// and `vstart` say counts then ([`crate::vector::follow`]); `vunit` may be behind.
+fn switch_if(l: &Lift<'_>, wrong: Val, pc: u64) {
     l.exit_if(wrong, ExitKind::KeyChanged, pc);
 }
 
@@ -77,13 +76,12 @@ pub(super) fn unit(l: &Lift<'_>) -> Option<Vu> {
         Unit::Odd => {
             let illegal = l.helper(SETTLE, &[]);
             l.exit_if(l.icmp(illegal, l.c64(0), Cond::Ne), ExitKind::Illegal, l.pc());
-            l.set(slots::vguess(0), l.get(slots::vunit(0)));
             l.exit(ExitKind::KeyChanged, l.pc());
             return None;
         }
     };
     if known.is_none() {
-        switch_if(l, wrong, l.get(slots::vunit(0)), l.pc());
+        switch_if(l, wrong, l.pc());
         l.know(Some(code));
     }
     Some(Vu { c, unit })

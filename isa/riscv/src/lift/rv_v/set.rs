@@ -7,11 +7,7 @@ use crate::decode::args;
 use crate::helpers::vector::VSETVL;
 use crate::lift::{Lift, Regs};
 use crate::state::slots;
-use crate::vector::{Config, Unit, VILL};
-
-/// Settings that gave the largest length, in a row, after which translations
-/// guess that the next ones will.
-const STREAK: u64 = 32;
+use crate::vector::{Config, STREAK, Unit, VILL};
 
 /// Application vector length.
 enum Avl {
@@ -39,39 +35,40 @@ fn set(l: &Lift<'_>, rd: u8, avl: Avl, vtype: u64) {
         return l.know(Some(Unit::ODD));
     };
     let max = c.vlmax();
-    let at_most = |n: Val| match l.as_const(n) {
-        Some(n) => l.c64(n.min(max)),
-        None => l.umin(n, l.c64(max)),
-    };
-    let vl = match avl {
+    let avl = match avl {
         Avl::Max => l.c64(max),
-        Avl::Keep => at_most(l.get(slots::vl(0))),
-        Avl::Is(n) => at_most(n),
+        Avl::Keep => l.get(slots::vl(0)),
+        Avl::Is(n) => n,
     };
     l.set(slots::vtype(0), l.c64(vtype));
-    l.set(slots::vl(0), vl);
-    l.set_x(rd, vl);
     let (full, part) = (Unit::Full(c).code(), Unit::Part(c).code());
-    let (full_code, part_code) = (l.c64(full.into()), l.c64(part.into()));
-    if let Some(n) = l.as_const(vl) {
-        let code = if n == max { full } else { part };
-        l.set(slots::vunit(0), l.c64(code.into()));
+    let is = |vl: Val, code: Val| {
+        l.set(slots::vl(0), vl);
+        l.set_x(rd, vl);
+        l.set(slots::vunit(0), code);
+    };
+    if let Some(n) = l.as_const(avl) {
+        let code = if n >= max { full } else { part };
+        is(l.c64(n.min(max)), l.c64(code.into()));
         return l.know(Some(code));
     }
-    let is_full = l.icmp(vl, l.c64(max), Cond::Eq);
-    let code = l.movcond(is_full, full_code, part_code);
-    l.set(slots::vunit(0), code);
-    if full == part {
-        return l.know(Some(part));
-    }
-    if !matches!(key_guess(l), Unit::Part(_)) {
-        switch_if(l, l.icmp(vl, l.c64(max), Cond::Ne), code, l.next_pc());
+    if full != part && !matches!(key_guess(l), Unit::Part(_)) {
+        // Whoever asks for less than there is gets it, and leaves.
+        l.set(slots::vl(0), avl);
+        l.set_x(rd, avl);
+        switch_if(l, l.icmp(avl, l.c64(max), Cond::Ltu), l.next_pc());
+        is(l.c64(max), l.c64(full.into()));
         return l.know(Some(full));
     }
-    let streak = l.add_imm(l.get(slots::vstreak(0)), 1);
-    let streak = l.movcond(is_full, streak, l.c64(0));
-    l.set(slots::vstreak(0), streak);
-    switch_if(l, l.icmp(streak, l.c64(STREAK), Cond::Eq), code, l.next_pc());
+    let vl = l.umin(avl, l.c64(max));
+    let is_full = l.icmp(vl, l.c64(max), Cond::Eq);
+    is(vl, l.movcond(is_full, l.c64(full.into()), l.c64(part.into())));
+    if full != part {
+        let streak = l.add_imm(l.get(slots::vstreak(0)), 1);
+        let streak = l.movcond(is_full, streak, l.c64(0));
+        l.set(slots::vstreak(0), streak);
+        switch_if(l, l.icmp(streak, l.c64(STREAK), Cond::Eq), l.next_pc());
+    }
     l.know(Some(part));
 }
 

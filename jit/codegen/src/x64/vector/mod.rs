@@ -42,6 +42,7 @@ const PCMPEQD: u32 = 0x1176;
 const PCMPGTQ: u32 = 0x2137;
 const PSHUFB: u32 = 0x2100;
 const PALIGNR: u32 = 0x310f;
+const PBLENDVB: u32 = 0x314c;
 /// Plus one: doubles.
 const PBLENDVPS: u32 = 0x314a;
 /// By lane.
@@ -141,11 +142,16 @@ impl Compiler<'_> {
             }),
             Op::vbitsel => {
                 let (m, x, y) = (self.reg(i.args[0]), self.reg(i.args[1]), self.reg(i.args[2]));
+                let whole_lanes = matches!(self.inst(i.args[0]).op, Op::vcmp | Op::vfcmp);
                 self.done_all(i);
                 let d = self.dest(id, None);
-                self.a.vex(PAND, XT, m, Rm::R(x));
-                self.a.vex(PANDN, d - X, m, Rm::R(y));
-                self.a.vex(POR, d - X, d - X, Rm::R(XT));
+                if whole_lanes {
+                    self.a.vex_imm(PBLENDVB, d - X, y, Rm::R(x), m << 4);
+                } else {
+                    self.a.vex(PAND, XT, m, Rm::R(x));
+                    self.a.vex(PANDN, d - X, m, Rm::R(y));
+                    self.a.vex(POR, d - X, d - X, Rm::R(XT));
+                }
                 self.finish(id, d);
             }
             Op::vneg => {

@@ -1,34 +1,9 @@
-//! The device tree that tells a guest what the board's rows say. Devicetree specification 0.4, and the bindings
-//! of Linux for the nodes themselves.
+//! RISC-V.
 
 use vm_fdt::FdtWriter;
 
-use super::{Board, Row, What};
-
-/// Why a tree cannot be written.
-pub type Error = vm_fdt::Error;
-
-/// What the tree says of the processors.
-#[derive(Clone, Debug, Default)]
-pub struct Cpu {
-    /// Extensions by their lower-case names, single letters included.
-    pub extensions: Vec<String>,
-    /// Widest paging mode: `sv39`, `sv48` or `sv57`.
-    pub mmu: String,
-}
-
-/// What the tree says beside the board and its processors.
-#[derive(Clone, Debug, Default)]
-pub struct Chosen {
-    /// The kernel's command line.
-    pub bootargs: Option<String>,
-    /// First and last-plus-one byte of the initial file system.
-    pub initrd: Option<(u64, u64)>,
-    /// Random bytes for the kernel.
-    pub seed: [u32; 8],
-    /// Whether there is a serial port to talk to.
-    pub serial: bool,
-}
+use super::super::{Row, Setup, What};
+use super::{Chosen, Cpu, Error, list, memory, reg, write_chosen};
 
 /// Numbers by which nodes refer to each other.
 mod phandle {
@@ -41,31 +16,18 @@ mod phandle {
 /// Ticks of the `time` CSR in a second.
 const TIMEBASE: u32 = 10_000_000;
 
-fn reg(base: u64, size: u64) -> [u32; 4] {
-    [(base >> 32) as u32, base as u32, (size >> 32) as u32, size as u32]
-}
-
 /// The tree of a RISC-V board.
-pub fn riscv(
-    board: &Board,
-    cpus: u32,
-    ram: u64,
-    cpu: &Cpu,
-    chosen: &Chosen,
-) -> Result<Vec<u8>, Error> {
+pub fn riscv(setup: &Setup, cpu: &Cpu, chosen: &Chosen) -> Result<Vec<u8>, Error> {
     let mut f = FdtWriter::new()?;
     let root = f.begin_node("")?;
     f.property_u32("#address-cells", 2)?;
     f.property_u32("#size-cells", 2)?;
     f.property_string("compatible", "riscv-virtio")?;
     f.property_string("model", "riscv-virtio,remu")?;
-    write_chosen(&mut f, board, chosen)?;
-    let memory = f.begin_node(&format!("memory@{:x}", board.ram))?;
-    f.property_string("device_type", "memory")?;
-    f.property_array_u32("reg", &reg(board.ram, ram))?;
-    f.end_node(memory)?;
-    write_cpus(&mut f, cpus, cpu)?;
-    for row in board.rows.iter().filter(|r| r.what == What::Syscon) {
+    write_chosen(&mut f, setup, chosen, |row| format!("/soc/serial@{:x}", row.base))?;
+    memory(&mut f, setup)?;
+    write_cpus(&mut f, setup.cpus, cpu)?;
+    for row in setup.rows().filter(|r| r.what == What::Syscon) {
         syscon(&mut f, row, "poweroff", 0x5555)?;
         syscon(&mut f, row, "reboot", 0x7777)?;
     }
@@ -74,35 +36,17 @@ pub fn riscv(
     f.property_u32("#size-cells", 2)?;
     f.property_string("compatible", "simple-bus")?;
     f.property_null("ranges")?;
-    for row in board.rows {
+    for row in setup.rows() {
         // The last of several comes first, as on QEMU's boards: kernels number devices in this order.
         for n in (0..row.count).rev() {
-            let serial = matches!(row.what, What::Ns16550 { .. });
-            if !serial || chosen.serial {
-                device(&mut f, row, n, cpus)?;
+            if !row.what.is_serial() || chosen.serial {
+                device(&mut f, row, n, setup.cpus)?;
             }
         }
     }
     f.end_node(soc)?;
     f.end_node(root)?;
     f.finish()
-}
-
-fn write_chosen(f: &mut FdtWriter, board: &Board, chosen: &Chosen) -> Result<(), Error> {
-    let node = f.begin_node("chosen")?;
-    if let Some(args) = &chosen.bootargs {
-        f.property_string("bootargs", args)?;
-    }
-    if let Some((start, end)) = chosen.initrd {
-        f.property_u64("linux,initrd-start", start)?;
-        f.property_u64("linux,initrd-end", end)?;
-    }
-    let serial = board.rows.iter().find(|r| matches!(r.what, What::Ns16550 { .. }));
-    if let Some(row) = serial.filter(|_| chosen.serial) {
-        f.property_string("stdout-path", &format!("/soc/serial@{:x}", row.base))?;
-    }
-    f.property_array_u32("rng-seed", &chosen.seed)?;
-    f.end_node(node)
 }
 
 /// Extensions as one word, for kernels that know no list: single letters in canonical order, then the others.
@@ -167,13 +111,17 @@ fn wires(cpus: u32, lines: [u32; 2]) -> Vec<u32> {
     (0..cpus).flat_map(of).collect()
 }
 
-fn list(names: &[&str]) -> Vec<String> {
-    names.iter().map(|n| (*n).to_string()).collect()
-}
-
 fn device(f: &mut FdtWriter, row: &Row, n: u32, cpus: u32) -> Result<(), Error> {
     let (name, compatible): (&str, &[&str]) = match row.what {
-        What::ResetRom => return Ok(()),
+        What::ResetRom
+        | What::GicDistributor { .. }
+        | What::GicInterfaces
+        | What::GicRedistributors
+        | What::Pl011
+        | What::Pl031
+        | What::FwCfg
+        | What::FirmwareFlash
+        | What::Flash => return Ok(()),
         What::Syscon => ("test", &["sifive,test1", "sifive,test0", "syscon"]),
         What::GoldfishRtc => ("rtc", &["google,goldfish-rtc"]),
         What::Clint => ("clint", &["sifive,clint0", "riscv,clint0"]),

@@ -7,16 +7,19 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use remu_isa::{FirmwareAnswer, FirmwareCall};
+
 use super::model;
 use crate::bus::{Bus, Mmio};
 use crate::clock::Clock;
-use crate::irq::CpuLines;
-use crate::machine::{Hardware, Processor};
+use crate::irq::{CpuLines, PrivateInputs};
+use crate::machine::{Firmware, Hardware, Processor};
 use crate::power::Power;
 
+mod aarch64;
+mod riscv64;
+
 const RAM: u64 = 0x8000_0000;
-const GCC: &str = "riscv64-linux-gnu-gcc";
-const OBJCOPY: &str = "riscv64-linux-gnu-objcopy";
 
 /// Remembers the words written to it.
 #[derive(Default)]
@@ -62,16 +65,50 @@ impl Power for NoPower {
     fn reset(&self) {}
 }
 
-/// The code of a program; `None` without a cross compiler.
-fn assemble(name: &str) -> Option<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/vcpu/programs");
-    let out = std::env::temp_dir().join(format!("remu-vcpu-{}-{name}", std::process::id()));
+/// Timers whose lines lead straight to a processor's first line.
+struct Wires(Vec<Arc<CpuLines>>, Mutex<Vec<u64>>);
+
+impl PrivateInputs for Wires {
+    fn set_private(&self, cpu: usize, number: u32, level: bool) {
+        let mut all = self.1.lock().expect("not poisoned");
+        let high = &mut all[cpu];
+        *high = *high & !(1 << number) | u64::from(level) << number;
+        self.0[cpu].set(0, *high != 0);
+    }
+}
+
+/// CPU_ON and CPU_OFF of PSCI, and nothing else.
+#[derive(Default)]
+struct Psci(Mutex<Vec<Arc<dyn Processor>>>);
+
+impl Firmware for Psci {
+    fn call(&self, _: usize, call: FirmwareCall) -> FirmwareAnswer {
+        const ALREADY_ON: i64 = -4;
+        match call.function {
+            0x8400_0002 => FirmwareAnswer::Off,
+            0xc400_0003 => {
+                let [target, entry, argument] = call.args;
+                let cpus = self.0.lock().expect("not poisoned");
+                let started = cpus[target as usize].start(entry, argument);
+                FirmwareAnswer::Return(if started { 0 } else { ALREADY_ON as u64 })
+            }
+            _ => FirmwareAnswer::None,
+        }
+    }
+}
+
+/// The code of a guest's program, with symbols defined; `None` without a cross compiler.
+fn assemble(guest: &str, name: &str, symbols: &[&str]) -> Option<Vec<u8>> {
+    let (gcc, objcopy) = (format!("{guest}-linux-gnu-gcc"), format!("{guest}-linux-gnu-objcopy"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/vcpu/programs").join(guest);
+    let of = format!("remu-vcpu-{}-{guest}-{name}{}", std::process::id(), symbols.concat());
+    let out = std::env::temp_dir().join(of);
     let (object, binary) = (out.with_extension("o"), out.with_extension("bin"));
     let text = ["prelude", name]
         .map(|n| std::fs::read_to_string(folder.join(n).with_extension("s")).expect("a program"));
     let source = out.with_extension("s");
     std::fs::write(&source, text.concat()).expect("written");
-    let built = Command::new(GCC)
+    let built = Command::new(&gcc)
         .args([
             "-nostdlib",
             "-static",
@@ -79,17 +116,18 @@ fn assemble(name: &str) -> Option<Vec<u8>> {
             "-fno-pic",
             "-no-pie",
             "-Wl,--no-relax",
-            "-o",
         ])
+        .args(symbols.iter().map(|s| format!("-Wa,--defsym,{s}")))
+        .arg("-o")
         .args([&object, &source])
         .status();
     if built.is_err() {
-        assert!(std::env::var_os("CI").is_none(), "no {GCC}");
-        println!("not tested: there is no {GCC}");
+        assert!(std::env::var_os("CI").is_none(), "no {gcc}");
+        println!("not tested: there is no {gcc}");
         return None;
     }
     assert!(built.expect("runs").success(), "{name} does not assemble");
-    let copied = Command::new(OBJCOPY)
+    let copied = Command::new(&objcopy)
         .args(["-O", "binary", "-j", ".text"])
         .args([&object, &binary])
         .status();
@@ -105,10 +143,11 @@ struct Machine {
     cpus: Vec<Arc<dyn Processor>>,
     reports: Arc<Reports>,
     end: Arc<End>,
+    psci: Arc<Psci>,
 }
 
 impl Machine {
-    fn new(code: &[u8], cpus: usize, one_insn: bool) -> Machine {
+    fn new(guest: &str, code: &[u8], cpus: usize, one_insn: bool) -> Machine {
         let (reports, end) = (Arc::new(Reports::default()), Arc::new(End::default()));
         let mut map = Bus::builder();
         map.ram("ram", RAM, 1 << 20);
@@ -118,16 +157,25 @@ impl Machine {
         for (n, &byte) in code.iter().enumerate() {
             bus.write(RAM + n as u64, 1, byte.into()).expect("memory");
         }
+        let lines: Vec<_> = (0..cpus).map(|_| Arc::new(CpuLines::new())).collect();
+        let private = Arc::new(Wires(lines.clone(), Mutex::new(vec![0; cpus])));
+        let psci = Arc::new(Psci::default());
+        // Processors that know of it wait for firmware.
+        let arm = guest == "aarch64";
         let hardware = Hardware {
             bus,
             clock: Arc::new(Clock::new()),
             power: Arc::new(NoPower),
-            lines: (0..cpus).map(|_| Arc::new(CpuLines::new())).collect(),
+            lines,
+            private: Some(private),
+            firmware: arm.then(|| psci.clone() as Arc<dyn Firmware>),
+            first_only: arm,
             reset: RAM,
             one_insn,
         };
-        let cpus = model("riscv64", None).expect("a model").start(hardware).expect("processors");
-        Machine { cpus, reports, end }
+        let cpus = model(guest, None).expect("a model").start(hardware).expect("processors");
+        psci.0.lock().expect("not poisoned").clone_from(&cpus);
+        Machine { cpus, reports, end, psci }
     }
     fn run(&self) -> Vec<u64> {
         self.cpus.iter().for_each(|c| c.resume());
@@ -145,92 +193,6 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         self.cpus.iter().for_each(|c| c.quit());
+        self.psci.0.lock().expect("not poisoned").clear();
     }
-}
-
-/// What a program reports, with regions and with single instructions.
-fn check(name: &str, cpus: usize, want: &[u64]) {
-    let Some(code) = assemble(name) else { return };
-    for one_insn in [false, true] {
-        let got = Machine::new(&code, cpus, one_insn).run();
-        assert_eq!(got, want, "{name}: {got:x?}, not {want:x?}, one_insn: {one_insn}");
-    }
-}
-
-const INTERRUPT: u64 = 1 << 63;
-
-#[test]
-fn page_tables() {
-    #[rustfmt::skip]
-    check("paging", 1, &[
-        0x1111, 0x47, 0xc7, 0x1111,
-        15, 0x4000_1010,
-        13, 0x4000_2000,
-        0x1111,
-        13, 0x4000_3000,
-        13, 0x4000_3000,
-        0x2222,
-        12, 0x4000_4000,
-        9,
-    ]);
-}
-
-#[test]
-fn timer() {
-    check("timer", 1, &[0x20, INTERRUPT | 5, INTERRUPT | 5, INTERRUPT | 5, 0]);
-}
-
-#[test]
-fn code_that_changes() {
-    check("code", 1, &[0, 1, 2, 0, 1, 2, 0, 1, 2]);
-}
-
-#[test]
-fn physical_memory_protection() {
-    check("pmp", 1, &[22, 11, 33, 5, 7, 5, 2, 9]);
-}
-
-#[test]
-fn harts_count_together() {
-    check("harts", 4, &[80_000, 80_000]);
-}
-
-#[test]
-fn exceptions() {
-    let Some(code) = assemble("traps") else { return };
-    for one_insn in [false, true] {
-        let got = Machine::new(&code, 1, one_insn).run();
-        // Cause, place, value; the registers in between are not what a failed load leaves.
-        let causes: Vec<u64> = got.to_vec();
-        let at = |n: usize| causes[n];
-        let start: Vec<(u64, u64)> = (0..5).map(|n| (at(3 * n), at(3 * n + 2))).collect();
-        let pc = |n: usize| causes[3 * n + 1];
-        assert_eq!(start[0].0, 11);
-        assert_eq!(start[1], (2, 0xffff_ffff));
-        assert_eq!((start[2].0, start[2].1), (3, RAM + pc(2)));
-        assert_eq!((start[3].0, start[3].1 & 0xfff0_007f), (2, 0x7c00_0073));
-        assert_eq!(start[4], (6, 0x8000_1002));
-        assert_eq!((pc(1) - pc(0), pc(2) - pc(1)), (4, 4));
-        let rest = &causes[15..];
-        assert_eq!((rest[0], rest[2], rest[3]), (5, 0x4000, 77), "{rest:x?}");
-        assert_eq!((rest[4], rest[6]), (7, 0x4008));
-        assert_eq!((rest[7], rest[8] as i64, rest[9]), (1, 0x4002 - RAM as i64, 0x4002));
-        // Floating point that is off, then on, which makes it dirty.
-        assert_eq!((rest[10], rest.len()), (2, 14));
-        assert_eq!(rest[13], 1);
-    }
-}
-
-#[test]
-fn paused_processors_answer_and_start_anew() {
-    let Some(code) = assemble("timer") else { return };
-    let m = Machine::new(&code, 1, false);
-    let before = m.cpus[0].dump();
-    assert!(before.contains(&format!("{RAM:016x}")), "{before}");
-    let first = m.run();
-    assert_ne!(m.cpus[0].dump(), before);
-    m.cpus[0].reset();
-    assert_eq!(m.cpus[0].dump(), before);
-    *m.end.0.lock().expect("not poisoned") = false;
-    assert_eq!(m.run(), first);
 }

@@ -1,0 +1,5 @@
+//! Emulates aarch64 machines.
+
+fn main() -> std::process::ExitCode {
+    remu_system::cli::main("aarch64")
+}
