@@ -7,6 +7,7 @@ beyond file: 7 code 2 addr 1
 illegal: 4 pc 1
 trap: 5
 return from handler: 5
+flags after a repaired fault: 1 0
 stack overflow: 11
 call with bad pointer: EFAULT 1
 default: 11
@@ -54,6 +55,18 @@ static void set(int s, void (*f)(int, siginfo_t *, void *), int flags)
     sa.sa_sigaction = f;
     sa.sa_flags = SA_SIGINFO | flags;
     sigaction(s, &sa, 0);
+}
+/* Whether a > b, with a store between the comparison and what is made of it. */
+static long greater(long a, long b, char *p)
+{
+#if defined(__aarch64__)
+    long r;
+    asm volatile("cmp %1, %2\n\tstrb wzr, [%3]\n\tcset %0, gt\n\tcmp %0, %0" : "=&r"(r) : "r"(a), "r"(b), "r"(p) : "cc", "memory");
+    return r;
+#else
+    *(volatile char *)p = 0;
+    return a > b;
+#endif
 }
 static int deep(int n) { volatile char a[1000]; a[n % 1000] = n; return deep(n + 1) + a[5]; }
 static int death(void (*f)(void))
@@ -112,6 +125,11 @@ int main(void)
     set(SIGSEGV, open_page, 0);
     p[7] = 5;
     printf("return from handler: %d\n", p[7]);
+    mprotect(page, 4096, PROT_READ);
+    int more = greater(2, 1, page);
+    mprotect(page, 4096, PROT_READ);
+    int less = greater(1, 2, page);
+    printf("flags after a repaired fault: %d %d\n", more, less);
     stack_t ss = {.ss_sp = malloc(65536), .ss_size = 65536};
     sigaltstack(&ss, 0);
     set(SIGSEGV, jump, SA_ONSTACK);

@@ -75,7 +75,7 @@ fn page_tables() {
 
 #[test]
 fn pointer_authentication() {
-    check("pac", &[], 1, &[1, 1, 1, 1, 1, 7 << 48 | 3, 1, 1]);
+    check("pac", &[], 1, &[1, 1, 1, 1, 1, 0x3fa9_12c4_77d0_5b1e, 1, 1]);
 }
 
 #[test]

@@ -53,8 +53,8 @@ pub enum Kept {
     Yes,
     /// A `set` of a `Flags` slot that nothing in the region reads and no
     /// ordinary exit shows: only the fault of a later op or the poll of a later
-    /// block would. A back end may compute it on those cold paths instead. In a
-    /// machine nothing behind the fault uses the flags.
+    /// block would, and nothing behind the fault uses the flags. A back end may
+    /// compute it on those cold paths instead.
     Rarely,
     /// A `set` of a `Flags` slot to an integer flags op that only taken
     /// conditional branches show, all of them on these flags: the host's flags
@@ -135,8 +135,7 @@ struct Summary {
 
 /// Computes what of a region must be executed. A back end that can leave flags
 /// in the host's says in `keeps` which ops let them be there. In a machine no
-/// access to memory does, which is `None`; there a guest goes on, as a matter
-/// of course, at an op that has faulted.
+/// access to memory does, which is `None`.
 pub fn analyse(r: &Region, keeps: Option<KeepsFlags>, out: &mut Liveness) {
     let n = r.insts.len();
     out.uses.clear();
@@ -188,10 +187,9 @@ fn block(r: &Region, index: usize, keeps: Option<KeepsFlags>, out: &mut Liveness
                     if was == Need::default() {
                         continue;
                     }
-                    // Where faults are part of a machine's ordinary life, the guest goes on from there with
-                    // what the slot holds, not with the value that is used behind the op.
-                    let goes_on =
-                        keeps.is_none() && next_fault < out.uses[usize::from(i.args[0])].last;
+                    // A guest that repairs what a fault is about goes on from there with what the slot
+                    // holds, not with the value that is used behind the op.
+                    let goes_on = next_fault < out.uses[usize::from(i.args[0])].last;
                     if was.read == 0 && !goes_on {
                         kept = match was.edge {
                             0 => Kept::Rarely,

@@ -1,8 +1,7 @@
 // Pointer authentication: off until SCTLR_EL1 enables a key; every half of a key counts.
         .arch   armv8.4-a
         install
-        mov     x0, #3
-        movk    x0, #7, lsl #48
+        load    x0, 0x3fa912c477d05b1e
         msr     apiakeylo_el1, x0
         adr     x19, _start
         mov     x20, x19
