@@ -41,7 +41,7 @@ pub(crate) fn compare(
     while !tests.is_empty() {
         let program = cli.work.join(format!("{}-{batch}", guest.name));
         assemble(guest, &tests, &states, &program)?;
-        let reference = output(limited(&cli.reference).args(["-cpu", "max"]).arg(&program))?;
+        let reference = output(limited(&cli.reference).args(["-cpu", guest.model]).arg(&program))?;
         let judged = output(limited(&cli.runner).arg(&program))?;
         let size = guest.state_size;
         for (index, test) in tests.iter().enumerate() {

@@ -4,7 +4,7 @@
 //! over the instruction itself, one element each time, with `vstart` as its
 //! counter: the manual made instructions restartable so.
 
-use remu_ir::{Addr, Cond, MemOp, Type, Val};
+use remu_ir::{Addr, Cond, ExitKind, MemOp, Type, Val};
 
 use super::{Vu, unit};
 use crate::decode::args;
@@ -59,11 +59,11 @@ fn whole(l: &Lift<'_>, dir: Dir, base: u8, first: u8, count: u8, eew: u8) {
 }
 
 /// Bits of `v0` from `vstart` on decide which element is next.
-fn each(l: &Lift<'_>, u: Vu, vm: bool, count: Val, body: impl FnOnce(Val)) {
+fn each(l: &Lift<'_>, u: Unit, vm: bool, count: Val, body: impl FnOnce(Val)) {
     let i = if vm { l.get(slots::vstart(0)) } else { l.helper(NEXT, &[]) };
     let done = l.icmp(i, count, Cond::Geu);
     l.set(slots::vstart(0), l.movcond(done, l.c64(0), i));
-    if matches!(u.unit, Unit::Started(_)) {
+    if matches!(u, Unit::Started(_)) {
         let unit = l.get(slots::vunit(0));
         l.set(slots::vunit(0), l.movcond(done, l.c64(ANYTHING), unit));
     }
@@ -85,7 +85,7 @@ struct Access {
 }
 
 /// Element by element.
-fn elements(l: &Lift<'_>, u: Vu, a: &Access, place: Place, count: Val) {
+fn elements(l: &Lift<'_>, u: Unit, a: &Access, place: Place, count: Val) {
     each(l, u, a.vm, count, |i| {
         let bytes = 1u64 << a.eew;
         let offset = match place {
@@ -138,7 +138,7 @@ fn unit_stride(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
     if u.full() && complete && vm && fields == 1 {
         return whole(l, dir, a.rs1, a.vd, regs, eew);
     }
-    elements(l, u, &access, Place::Unit, l.get(slots::vl(0)));
+    elements(l, u.unit, &access, Place::Unit, l.get(slots::vl(0)));
 }
 
 /// "Unit-stride Fault-Only-First Loads". A load may process fewer elements
@@ -163,7 +163,7 @@ fn first_fault(l: &Lift<'_>, a: args::Vmem) {
         let code = l.movcond(is_full, l.c64(full.into()), l.c64(part.into()));
         l.set(slots::vunit(0), code);
     }
-    elements(l, u, &access, Place::Unit, vl);
+    elements(l, u.unit, &access, Place::Unit, vl);
 }
 
 fn strided(l: &Lift<'_>, dir: Dir, a: args::Vstride) {
@@ -175,7 +175,7 @@ fn strided(l: &Lift<'_>, dir: Dir, a: args::Vstride) {
     if !fits(&access) {
         return l.illegal();
     }
-    elements(l, u, &access, Place::Stride(l.x(a.rs2)), l.get(slots::vl(0)));
+    elements(l, u.unit, &access, Place::Stride(l.x(a.rs2)), l.get(slots::vl(0)));
 }
 
 /// The width is that of the index; data are of SEW.
@@ -201,7 +201,7 @@ fn indexed(l: &Lift<'_>, dir: Dir, a: args::Vindex) {
     if !legal {
         return l.illegal();
     }
-    elements(l, u, &access, Place::Index(a.vs2, index), l.get(slots::vl(0)));
+    elements(l, u.unit, &access, Place::Index(a.vs2, index), l.get(slots::vl(0)));
 }
 
 /// Whether a load's result may be where its index is.
@@ -243,23 +243,31 @@ fn mask(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
             }
         }
     }
-    elements(l, u, &access, Place::Unit, bytes);
+    elements(l, u.unit, &access, Place::Unit, bytes);
 }
 
-/// Whole registers, whatever `vtype` and `vl` say.
+/// Whole registers, whatever `vtype` and `vl` say, also where no other instruction is legal.
 fn registers(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
     let count = a.nf + 1;
     if a.vd & (count - 1) != 0 {
         return l.illegal();
     }
-    let Some(u) = unit(l) else { return };
     let eew = eew_of(a.width);
-    if u.inline() {
+    let guess = Unit::of_code(l.fact().unwrap_or_else(|| crate::isa::unit_of(l.guess())));
+    if matches!(guess, Unit::Full(_) | Unit::Part(_)) {
+        if l.fact().is_none() {
+            let started = l.icmp(l.get(slots::vstart(0)), l.c64(0), Cond::Ne);
+            l.exit_if(started, ExitKind::KeyChanged, l.pc());
+        }
         return whole(l, dir, a.rs1, a.vd, count, eew);
+    }
+    if guess == Unit::Odd {
+        // `vstart` changes on the way, whatever the unit is.
+        l.set(slots::vunit(0), l.c64(ANYTHING));
     }
     let access = Access { dir, vd: a.vd, base: a.rs1, vm: true, fields: 1, regs: count, eew };
     let elements_of = l.c64((u64::from(count) * VLENB) >> eew);
-    elements(l, u, &access, Place::Unit, elements_of);
+    elements(l, guess, &access, Place::Unit, elements_of);
 }
 
 /// One function per row: `how(Set, Direction): row ..;`.
