@@ -6,12 +6,14 @@
 mod form;
 mod isa;
 mod lift;
+mod sm4;
 mod state;
 mod system;
 
 pub use form::{Fetch, Former, Limits, Shape, form};
 pub use isa::{Flow, Guest, Isa, Key, Model, Scan};
 pub use lift::Lift;
+pub use sm4::sm4_sub;
 pub use state::{Header, RegDesc, StateDesc};
 pub use system::{
     After, Conduit, FirmwareAnswer, FirmwareCall, Flush, Intent, Mapping, PhysMem, Processor,

@@ -122,8 +122,7 @@ struct Half {
 }
 
 impl Half {
-    /// `None` if the size of the address space is out of range.
-    /// Of TTBR0 or TTBR1.
+    /// Of TTBR0 or TTBR1. `None` if the size of the address space is out of range.
     fn new(tcr: u64, n: usize) -> Option<Half> {
         let (size, grain) = if n == 0 {
             (tcr & 0x3f, [12, 16, 14, 12][(tcr >> 14 & 3) as usize])

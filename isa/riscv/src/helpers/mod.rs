@@ -59,7 +59,7 @@ extern "C" fn fcvtmod(_: *mut u8, bits: u64, _: u64, _: u64) -> u64 {
 pub(crate) const SM4_SUB: Helper = Helper { name: "rv_sm4", func: sm4_sub, writes_state: false };
 
 extern "C" fn sm4_sub(_: *mut u8, x: u64, _: u64, _: u64) -> u64 {
-    (hash::sm4_sub(x as u32) & 0xff).into()
+    (remu_isa::sm4_sub(x as u32) & 0xff).into()
 }
 
 #[cfg(test)]

@@ -53,13 +53,8 @@ impl Vu {
     }
 }
 
-/// Switches to translations for the unit that is, at `pc`, if the guess was wrong. What `vtype`, `vl`
-/// and `vstart` say counts then ([`crate::vector::follow`]); `vunit` may be behind.
-fn switch_if(l: &Lift<'_>, wrong: Val, pc: u64) {
-    l.exit_if(wrong, ExitKind::KeyChanged, pc);
-}
-
-/// The unit, known from here on. `None` if the instruction became an exit.
+/// The unit, known from here on. `None` if the instruction became an exit. After an exit for another
+/// key, what `vtype`, `vl` and `vstart` say counts ([`crate::vector::follow`]); `vunit` may be behind.
 pub(super) fn unit(l: &Lift<'_>) -> Option<Vu> {
     let known = l.fact();
     let code = known.unwrap_or_else(|| crate::isa::unit_of(l.guess()));
@@ -81,7 +76,7 @@ pub(super) fn unit(l: &Lift<'_>) -> Option<Vu> {
         }
     };
     if known.is_none() {
-        switch_if(l, wrong, l.pc());
+        l.exit_if(wrong, ExitKind::KeyChanged, l.pc());
         l.know(Some(code));
     }
     Some(Vu { c, unit })

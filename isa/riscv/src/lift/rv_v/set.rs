@@ -1,8 +1,8 @@
 //! "Configuration-Setting Instructions".
 
-use remu_ir::{Cond, Val};
+use remu_ir::{Cond, ExitKind, Val};
 
-use super::{key_guess, switch_if};
+use super::key_guess;
 use crate::decode::args;
 use crate::helpers::vector::VSETVL;
 use crate::lift::{Lift, Regs};
@@ -56,7 +56,8 @@ fn set(l: &Lift<'_>, rd: u8, avl: Avl, vtype: u64) {
         // Whoever asks for less than there is gets it, and leaves.
         l.set(slots::vl(0), avl);
         l.set_x(rd, avl);
-        switch_if(l, l.icmp(avl, l.c64(max), Cond::Ltu), l.next_pc());
+        let less = l.icmp(avl, l.c64(max), Cond::Ltu);
+        l.exit_if(less, ExitKind::KeyChanged, l.next_pc());
         is(l.c64(max), l.c64(full.into()));
         return l.know(Some(full));
     }
@@ -67,7 +68,8 @@ fn set(l: &Lift<'_>, rd: u8, avl: Avl, vtype: u64) {
         let streak = l.add_imm(l.get(slots::vstreak(0)), 1);
         let streak = l.movcond(is_full, streak, l.c64(0));
         l.set(slots::vstreak(0), streak);
-        switch_if(l, l.icmp(streak, l.c64(STREAK), Cond::Eq), l.next_pc());
+        let enough = l.icmp(streak, l.c64(STREAK), Cond::Eq);
+        l.exit_if(enough, ExitKind::KeyChanged, l.next_pc());
     }
     l.know(Some(part));
 }
