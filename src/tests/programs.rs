@@ -171,6 +171,11 @@ fn faults_have_the_right_signal_code_and_address() {
 }
 
 #[test]
+fn copies_of_any_length_touch_only_what_they_copy() {
+    check("vector", &[]);
+}
+
+#[test]
 fn threads_run_join_and_die() {
     check("threads", &[]);
 }

@@ -273,6 +273,8 @@ ir_ops! {
     hand store    (base: I64, index: Index, v: Any) {m: Mem} -> Void, MAY_FAULT | WRITES_MEM, "store the low bytes of v";
     hand rmw      (base: I64, v: Int) {r: Rmw} -> SameY, MAY_FAULT | READS_MEM | WRITES_MEM, "atomic read-modify-write, sequentially consistent; old value extended as the access says";
     hand cas      (base: I64, expect: Any, new: SameY) {m: Mem} -> SameY, MAY_FAULT | READS_MEM | WRITES_MEM, "atomic compare and swap of the low bytes; old value, zero-extended";
+    auto vload_part (base: I64, n: I64, old: V128) {d: Imm} -> V128, MAY_FAULT | READS_MEM, "old with each byte i replaced by that at base + d + i for which d + i < n, signed; nothing else is read, in the sense that nothing else can fault; not for machines";
+    auto vstore_part (base: I64, n: I64, v: V128) {d: Imm} -> Void, MAY_FAULT | WRITES_MEM, "store each byte i of v for which d + i < n, signed, to base + d + i; not for machines";
     hand prefetch (base: I64, index: Index) {m: Mem} -> Void, SIDE, "hint: base + (index << scale) + disp will be read; never faults, and may be ignored";
     hand fence    () {m: Mem} -> Void, SIDE, "fence of the given order; only seqcst needs code on a TSO host";
 
@@ -312,6 +314,7 @@ ir_ops! {
     auto vdup     (x: Int) {l: Lane} -> V128, PURE, "low bits of x in every lane";
     auto vextract (v: V128, i: I32) {t: Ty, l: Lane} -> Attr, PURE, "lane i (a constant), zero-extended";
     auto vextract_s (v: V128, i: I32) {t: Ty, l: Lane} -> Attr, PURE, "lane i (a constant), sign-extended";
+    auto vmovmask (v: V128) {l: Lane} -> I32, PURE, "top bit of each lane, that of lane 0 lowest";
     auto vinsert  (v: V128, x: Int) {l: Lane, i: Imm} -> V128, PURE, "v with lane i replaced by the low bits of x";
     auto vmovlane (v: V128, w: V128) {l: Lane, i: Imm} -> V128, PURE, "v with lane (i & 0xff) replaced by lane (i >> 8) of w";
     auto vduplane (v: V128) {l: Lane, i: Imm} -> V128, PURE, "lane i in every lane";

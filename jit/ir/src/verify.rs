@@ -252,6 +252,7 @@ fn special(r: &Region, i: &Inst) -> Result<(), String> {
         | Op::vsmull
         | Op::vpadd
         | Op::vuaddlp
+        | Op::vmovmask
         | Op::vsaddlp => lane != Lane::Q,
         _ => true,
     };

@@ -320,6 +320,7 @@ impl Compiler<'_> {
                     self.a.alu_imm(Alu::Add, W::Q, Rm::R(RCX), (Layout::CACHE_ENTRIES * 16) as i32);
                     self.a.jmp(back);
                 }
+                Cold::Part(split) => self.split_load(&split),
                 Cold::Access(slow) => self.slow_access(&slow),
                 Cold::Nan { label, back, value, to } => {
                     self.a.bind(label);

@@ -70,6 +70,8 @@ pub(super) enum Cold {
     },
     /// An access that the TLB does not help with.
     Access(super::softmmu::Slow),
+    /// A load of part of a vector whose bytes are in two pages.
+    Part(super::partial::Split),
     /// A result that only the evaluator gets right.
     Eval {
         label: Label,
@@ -361,6 +363,8 @@ impl<'a> Compiler<'a> {
             Op::store => self.store(&i),
             Op::rmw => self.rmw(id, &i),
             Op::cas => self.cas(id, &i),
+            Op::vload_part => self.load_part(id, &i),
+            Op::vstore_part => self.store_part(&i),
             Op::prefetch => self.prefetch(&i),
             Op::fence => self.fence(&i),
             Op::movcond => self.movcond(id),

@@ -19,6 +19,7 @@ mod int;
 mod kept;
 mod lower;
 mod memory;
+mod partial;
 mod softmmu;
 mod thunks;
 mod truth;

@@ -125,6 +125,7 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         Op::vdup => lanes::build(lane, |_| x),
         Op::vextract => lanes::get(x, lane, n),
         Op::vextract_s => lanes::get_signed(x, lane, n) as u128,
+        Op::vmovmask => lanes::top_bits(lane, x),
         Op::vinsert => moves::insert(lane, x, i.imm as u32, y),
         Op::vmovlane => moves::insert_lane(lane, x, y, i.imm),
         Op::vduplane => lanes::build(lane, |_| lanes::get(x, lane, i.imm as u32)),
@@ -237,6 +238,8 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         | Op::store
         | Op::rmw
         | Op::cas
+        | Op::vload_part
+        | Op::vstore_part
         | Op::fence
         | Op::prefetch
         | Op::fpstat

@@ -11,6 +11,10 @@ pub(super) fn get(v: u128, l: Lane, n: u32) -> u128 {
 pub(super) fn get_signed(v: u128, l: Lane, n: u32) -> i128 {
     signed(v >> (n * l.bits()), l.bits())
 }
+/// The top bits of all lanes, that of lane 0 lowest.
+pub(super) fn top_bits(l: Lane, v: u128) -> u128 {
+    (0..l.count()).fold(0, |all, n| all | get(v, l, n) >> (l.bits() - 1) << n)
+}
 /// A vector from its lanes; upper bits of a lane are cut off.
 pub(super) fn build(l: Lane, mut f: impl FnMut(u32) -> u128) -> u128 {
     (0..l.count()).fold(0, |v, n| v | low(f(n), l.bits()) << (n * l.bits()))

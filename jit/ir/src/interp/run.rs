@@ -110,6 +110,8 @@ impl Run<'_> {
             Op::store => self.store(i)?,
             Op::rmw => self.rmw(i)?,
             Op::cas => self.cas(i)?,
+            Op::vload_part => self.load_part(i)?,
+            Op::vstore_part => self.store_part(i)?,
             Op::fence | Op::prefetch => 0,
 
             Op::fpstat => self.read(layout::FPSTAT, 4),
@@ -225,6 +227,36 @@ impl Run<'_> {
         self.check(addr, m, true)?;
         let v = ordered(self.arg(i, 2), m);
         self.mem.store(addr, m.bytes(), v).map_err(|f| self.fault(f))?;
+        Ok(0)
+    }
+    /// Bytes that a partial access makes, and the address of the first.
+    fn part(&self, i: &Inst) -> (u64, usize) {
+        let d = i64::from(i.imm);
+        let bytes = (self.arg(i, 1) as i64).saturating_sub(d).clamp(0, 16);
+        ((self.arg(i, 0) as u64).wrapping_add(d as u64), bytes as usize)
+    }
+    fn load_part(&mut self, i: &Inst) -> Result<u128, Outcome> {
+        let (addr, bytes) = self.part(i);
+        if bytes == 16 {
+            return self.mem.load(addr, 16).map_err(|f| self.fault(f));
+        }
+        let mut v = self.arg(i, 2).to_le_bytes();
+        for (n, b) in v.iter_mut().enumerate().take(bytes) {
+            *b = self.mem.load(addr.wrapping_add(n as u64), 1).map_err(|f| self.fault(f))? as u8;
+        }
+        Ok(u128::from_le_bytes(v))
+    }
+    fn store_part(&mut self, i: &Inst) -> Result<u128, Outcome> {
+        let (addr, bytes) = self.part(i);
+        let v = self.arg(i, 2);
+        if bytes == 16 {
+            self.mem.store(addr, 16, v).map_err(|f| self.fault(f))?;
+            return Ok(0);
+        }
+        for (n, b) in v.to_le_bytes().iter().enumerate().take(bytes) {
+            let at = addr.wrapping_add(n as u64);
+            self.mem.store(at, 1, u128::from(*b)).map_err(|f| self.fault(f))?;
+        }
         Ok(0)
     }
     fn rmw(&mut self, i: &Inst) -> Result<u128, Outcome> {

@@ -256,6 +256,20 @@ impl Writer<'_> {
             _ => self.rng.pick(&[MemOp::U8, MemOp::S16, MemOp::U32, MemOp::S32, MemOp::U64]),
         };
         let base = self.b.c64(base);
+        if t == Type::V128 && self.rng.below(2) == 0 {
+            // Any number of bytes from 0 to 16, or far from these.
+            let n = (at as i64 - 2 + self.rng.below(20) as i64) as u64;
+            let n = if self.rng.below(8) == 0 { self.rng.number() } else { n };
+            let n = self.b.c64(n);
+            let v = self.value(t);
+            if self.rng.below(2) == 0 {
+                let v = self.b.vload_part(base, n, v, at as i32);
+                self.pool.push(v);
+            } else {
+                self.b.vstore_part(base, n, v, at as i32);
+            }
+            return;
+        }
         match self.rng.below(4) {
             0 | 1 => {
                 let v = self.b.load(base, t, Addr { disp: at as i32, ..Addr::at(m) });

@@ -1,11 +1,14 @@
-//! "Vector Integer Arithmetic Instructions", "Vector Fixed-Point Arithmetic
-//! Instructions", "Vector Reduction Operations" of integers.
+//! "Vector Integer Arithmetic Instructions" of one width, "Vector Fixed-Point
+//! Arithmetic Instructions".
 
-use remu_ir::{Lane, Val};
+use remu_ir::{Cond, Lane, Val};
 
-use super::{From1, Parts, by_helper, checked, equal, helped, lane, masked, reg, rows, write};
+use super::{
+    From1, Parts, by_helper, checked, equal, helped, lane, masked, reg, rows, write, write_mask,
+};
 use crate::helpers::vector::VOp;
 use crate::lift::Lift;
+use crate::vector::VLENB;
 
 /// One register's worth of an operation on elements.
 pub(in crate::lift) struct Elements {
@@ -27,25 +30,18 @@ impl Elements {
 /// An operation on elements of one width, by IR ops.
 pub(in crate::lift) fn same(l: &Lift<'_>, op: VOp, p: Parts, f: fn(&Lift<'_>, &Elements) -> Val) {
     let Some(u) = checked(l, op, p) else { return };
-    let x = match p.from {
-        From1::X(x) => x,
-        _ => l.c64(0),
+    let known = match p.from {
+        From1::X(x) => l.as_const(x),
+        _ => None,
     };
     if !u.inline() {
         by_helper(l, u, op, p);
         return;
     }
     let eew = u.c.sew;
-    let known = l.as_const(x).filter(|_| matches!(p.from, From1::X(_)));
-    let scalar = match known {
-        Some(n) => equal(l, eew, n),
-        None => l.vdup(x, lane(eew)),
-    };
+    let scalar = scalar(l, p, eew);
     for k in 0..1 << u.c.lmul.max(0) {
-        let b = match p.from {
-            From1::V(n) => reg(l, n + k),
-            _ => scalar,
-        };
+        let b = operand(l, p, k, scalar);
         let e = Elements { eew, a: reg(l, p.vs2 + k), b, d: reg(l, p.vd + k), known };
         write(l, u, k, eew, p, f(l, &e));
     }
@@ -59,17 +55,44 @@ fn merge(l: &Lift<'_>, op: VOp, p: Parts) {
         return;
     }
     let eew = u.c.sew;
-    let scalar = match p.from {
-        From1::X(x) => l.vdup(x, lane(eew)),
-        _ => l.vconst(0),
-    };
+    let scalar = scalar(l, p, eew);
     for k in 0..1 << u.c.lmul.max(0) {
-        let b = match p.from {
-            From1::V(n) => reg(l, n + k),
-            _ => scalar,
-        };
+        let b = operand(l, p, k, scalar);
         let chosen = l.vbitsel(masked(l, k, eew), b, reg(l, p.vs2 + k));
         write(l, u, k, eew, Parts { vm: true, ..p }, chosen);
+    }
+}
+
+/// A comparison, whose result is a mask.
+fn compare(l: &Lift<'_>, op: VOp, p: Parts, c: Cond) {
+    let Some(u) = super::mask::short(l, op, p) else { return };
+    let eew = u.c.sew;
+    let scalar = scalar(l, p, eew);
+    let mut bits = l.c64(0);
+    for k in 0..1 << u.c.lmul.max(0) {
+        let b = operand(l, p, k, scalar);
+        let holds = l.vcmp(reg(l, p.vs2 + k), b, lane(eew), c as i32);
+        let holds = l.zext(l.vmovmask(holds, lane(eew)));
+        bits = l.or(bits, l.shl_imm(holds, u32::from(k) * (VLENB >> eew) as u32));
+    }
+    write_mask(l, u, p.vd, p.vm, bits);
+}
+
+/// The scalar in every element of 2^eew bytes.
+pub(super) fn scalar(l: &Lift<'_>, p: Parts, eew: u8) -> Val {
+    match p.from {
+        From1::X(x) => match l.as_const(x) {
+            Some(n) => equal(l, eew, n),
+            None => l.vdup(x, lane(eew)),
+        },
+        _ => l.vconst(0),
+    }
+}
+/// Register `k` of the first operand, or the scalar.
+fn operand(l: &Lift<'_>, p: Parts, k: u8, scalar: Val) -> Val {
+    match p.from {
+        From1::V(n) => reg(l, n + k),
+        _ => scalar,
     }
 }
 
@@ -167,20 +190,6 @@ rows! {
     same(Add, add): vadd_vv(Vv) vadd_vx(Vx) vadd_vi(Vi);
     same(Sub, sub): vsub_vv(Vv) vsub_vx(Vx);
     same(Rsub, rsub): vrsub_vx(Vx) vrsub_vi(Vi);
-    helped(Waddu): vwaddu_vv(Vv) vwaddu_vx(Vx);
-    helped(Wadd): vwadd_vv(Vv) vwadd_vx(Vx);
-    helped(Wsubu): vwsubu_vv(Vv) vwsubu_vx(Vx);
-    helped(Wsub): vwsub_vv(Vv) vwsub_vx(Vx);
-    helped(WadduW): vwaddu_wv(Vv) vwaddu_wx(Vx);
-    helped(WaddW): vwadd_wv(Vv) vwadd_wx(Vx);
-    helped(WsubuW): vwsubu_wv(Vv) vwsubu_wx(Vx);
-    helped(WsubW): vwsub_wv(Vv) vwsub_wx(Vx);
-    helped(ZextF8): vzext_vf8(V1);
-    helped(SextF8): vsext_vf8(V1);
-    helped(ZextF4): vzext_vf4(V1);
-    helped(SextF4): vsext_vf4(V1);
-    helped(ZextF2): vzext_vf2(V1);
-    helped(SextF2): vsext_vf2(V1);
     helped(Adc): vadc_vvm(Vv) vadc_vxm(Vx) vadc_vim(Vi);
     helped(Madc): vmadc_vvm(Vv) vmadc_vxm(Vx) vmadc_vim(Vi) vmadc_vv(Vv) vmadc_vx(Vx) vmadc_vi(Vi);
     helped(Sbc): vsbc_vvm(Vv) vsbc_vxm(Vx);
@@ -191,16 +200,14 @@ rows! {
     same(Sll, sll): vsll_vv(Vv) vsll_vx(Vx) vsll_vi(Vu);
     same(Srl, srl): vsrl_vv(Vv) vsrl_vx(Vx) vsrl_vi(Vu);
     same(Sra, sra): vsra_vv(Vv) vsra_vx(Vx) vsra_vi(Vu);
-    helped(Nsrl): vnsrl_wv(Vv) vnsrl_wx(Vx) vnsrl_wi(Vu);
-    helped(Nsra): vnsra_wv(Vv) vnsra_wx(Vx) vnsra_wi(Vu);
-    helped(Mseq): vmseq_vv(Vv) vmseq_vx(Vx) vmseq_vi(Vi);
-    helped(Msne): vmsne_vv(Vv) vmsne_vx(Vx) vmsne_vi(Vi);
-    helped(Msltu): vmsltu_vv(Vv) vmsltu_vx(Vx);
-    helped(Mslt): vmslt_vv(Vv) vmslt_vx(Vx);
-    helped(Msleu): vmsleu_vv(Vv) vmsleu_vx(Vx) vmsleu_vi(Vi);
-    helped(Msle): vmsle_vv(Vv) vmsle_vx(Vx) vmsle_vi(Vi);
-    helped(Msgtu): vmsgtu_vx(Vx) vmsgtu_vi(Vi);
-    helped(Msgt): vmsgt_vx(Vx) vmsgt_vi(Vi);
+    compare(Mseq, Cond::Eq): vmseq_vv(Vv) vmseq_vx(Vx) vmseq_vi(Vi);
+    compare(Msne, Cond::Ne): vmsne_vv(Vv) vmsne_vx(Vx) vmsne_vi(Vi);
+    compare(Msltu, Cond::Ltu): vmsltu_vv(Vv) vmsltu_vx(Vx);
+    compare(Mslt, Cond::Lt): vmslt_vv(Vv) vmslt_vx(Vx);
+    compare(Msleu, Cond::Leu): vmsleu_vv(Vv) vmsleu_vx(Vx) vmsleu_vi(Vi);
+    compare(Msle, Cond::Le): vmsle_vv(Vv) vmsle_vx(Vx) vmsle_vi(Vi);
+    compare(Msgtu, Cond::Gtu): vmsgtu_vx(Vx) vmsgtu_vi(Vi);
+    compare(Msgt, Cond::Gt): vmsgt_vx(Vx) vmsgt_vi(Vi);
     same(Minu, umin): vminu_vv(Vv) vminu_vx(Vx);
     same(Min, smin): vmin_vv(Vv) vmin_vx(Vx);
     same(Maxu, umax): vmaxu_vv(Vv) vmaxu_vx(Vx);
@@ -213,17 +220,10 @@ rows! {
     helped(Div): vdiv_vv(Vv) vdiv_vx(Vx);
     helped(Remu): vremu_vv(Vv) vremu_vx(Vx);
     helped(Rem): vrem_vv(Vv) vrem_vx(Vx);
-    helped(Wmul): vwmul_vv(Vv) vwmul_vx(Vx);
-    helped(Wmulu): vwmulu_vv(Vv) vwmulu_vx(Vx);
-    helped(Wmulsu): vwmulsu_vv(Vv) vwmulsu_vx(Vx);
     same(Macc, macc): vmacc_vv(Vv) vmacc_vx(Vx);
     same(Nmsac, nmsac): vnmsac_vv(Vv) vnmsac_vx(Vx);
     same(Madd, madd): vmadd_vv(Vv) vmadd_vx(Vx);
     same(Nmsub, nmsub): vnmsub_vv(Vv) vnmsub_vx(Vx);
-    helped(Wmaccu): vwmaccu_vv(Vv) vwmaccu_vx(Vx);
-    helped(Wmacc): vwmacc_vv(Vv) vwmacc_vx(Vx);
-    helped(Wmaccsu): vwmaccsu_vv(Vv) vwmaccsu_vx(Vx);
-    helped(Wmaccus): vwmaccus_vx(Vx);
     merge(Merge): vmerge_vvm(Vv) vmerge_vxm(Vx) vmerge_vim(Vi);
     same(Mv, second): vmv_v_v(Vv) vmv_v_x(Vx) vmv_v_i(Vi);
     helped(Saddu): vsaddu_vv(Vv) vsaddu_vx(Vx) vsaddu_vi(Vi);
@@ -239,14 +239,4 @@ rows! {
     helped(Ssra): vssra_vv(Vv) vssra_vx(Vx) vssra_vi(Vu);
     helped(Nclipu): vnclipu_wv(Vv) vnclipu_wx(Vx) vnclipu_wi(Vu);
     helped(Nclip): vnclip_wv(Vv) vnclip_wx(Vx) vnclip_wi(Vu);
-    helped(Redsum): vredsum_vs(Vv);
-    helped(Redand): vredand_vs(Vv);
-    helped(Redor): vredor_vs(Vv);
-    helped(Redxor): vredxor_vs(Vv);
-    helped(Redminu): vredminu_vs(Vv);
-    helped(Redmin): vredmin_vs(Vv);
-    helped(Redmaxu): vredmaxu_vs(Vv);
-    helped(Redmax): vredmax_vs(Vv);
-    helped(Wredsumu): vwredsumu_vs(Vv);
-    helped(Wredsum): vwredsum_vs(Vv);
 }

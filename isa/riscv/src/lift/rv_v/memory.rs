@@ -1,7 +1,7 @@
 //! "Vector Loads and Stores".
 //!
-//! Whole registers are loaded and stored as such. Everything else is a loop
-//! over the instruction itself, one element each time, with `vstart` as its
+//! Whole registers are loaded and stored as such, and the first elements of
+//! registers in programs. Everything else is a loop over the instruction itself, one element each time, with `vstart` as its
 //! counter: the manual made instructions restartable so.
 
 use remu_ir::{Addr, Cond, ExitKind, MemOp, Type, Val};
@@ -11,6 +11,7 @@ use crate::decode::args;
 use crate::helpers::vector::{ELEMENT, NEXT, SET_ELEMENT};
 use crate::lift::{Lift, Regs};
 use crate::state::slots;
+use crate::system::MachineKey;
 use crate::vector::{ANYTHING, Unit, VLENB};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -56,6 +57,47 @@ fn whole(l: &Lift<'_>, dir: Dir, base: u8, first: u8, count: u8, eew: u8) {
     if count > 1 {
         l.set(slots::vstart(0), l.c64(0));
     }
+}
+
+/// Loads or stores the first `bytes` bytes of registers. What a partial access reads past them
+/// must do no harm, so not in machines ([`reads_on`]).
+fn part(l: &Lift<'_>, a: &Access, bytes: Val) {
+    let base = l.x(a.base);
+    for k in 0..a.regs {
+        if k > 0 {
+            l.set(slots::vstart(0), l.c64((u64::from(k) * VLENB) >> a.eew));
+        }
+        let slot = slots::v(usize::from(a.vd + k) & 31);
+        let (old, disp) = (l.get(slot), i32::from(k) * 16);
+        let here = l.as_const(bytes).map(|n| n.saturating_sub(disp as u64).min(16));
+        match (here, a.dir) {
+            (Some(0), _) => {}
+            (Some(n), Dir::Load) if n.is_power_of_two() => {
+                let v = l.load(base, Type::V128, at(disp, n.trailing_zeros() as u8));
+                let keep = l.vconst(u128::MAX.checked_shl(8 * n as u32).unwrap_or(0));
+                l.set(slot, l.vbitsel(keep, old, v));
+            }
+            (Some(n), Dir::Store) if n.is_power_of_two() => {
+                l.store(base, old, at(disp, n.trailing_zeros() as u8));
+            }
+            (_, Dir::Load) => l.set(slot, l.vload_part(base, bytes, old, disp)),
+            (_, Dir::Store) => _ = l.vstore_part(base, bytes, old, disp),
+        }
+    }
+    if a.regs > 1 {
+        l.set(slots::vstart(0), l.c64(0));
+    }
+}
+/// Whether elements side by side may be accessed by [`part`].
+fn reads_on(l: &Lift<'_>, u: Vu, a: &Access) -> bool {
+    u.inline() && a.vm && a.fields == 1 && MachineKey::of_key(l.key()).is_none()
+}
+/// Elements side by side from the first to the `count`th.
+fn adjacent(l: &Lift<'_>, u: Vu, a: &Access, count: Val) {
+    if reads_on(l, u, a) {
+        return part(l, a, l.shl_imm(count, a.eew.into()));
+    }
+    elements(l, u.unit, a, Place::Unit, count);
 }
 
 /// Bits of `v0` from `vstart` on decide which element is next.
@@ -138,7 +180,7 @@ fn unit_stride(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
     if u.full() && complete && vm && fields == 1 {
         return whole(l, dir, a.rs1, a.vd, regs, eew);
     }
-    elements(l, u.unit, &access, Place::Unit, l.get(slots::vl(0)));
+    adjacent(l, u, &access, l.get(slots::vl(0)));
 }
 
 /// "Unit-stride Fault-Only-First Loads". A load may process fewer elements
@@ -163,7 +205,7 @@ fn first_fault(l: &Lift<'_>, a: args::Vmem) {
         let code = l.movcond(is_full, l.c64(full.into()), l.c64(part.into()));
         l.set(slots::vunit(0), code);
     }
-    elements(l, u.unit, &access, Place::Unit, vl);
+    adjacent(l, u, &access, vl);
 }
 
 fn strided(l: &Lift<'_>, dir: Dir, a: args::Vstride) {
@@ -243,7 +285,7 @@ fn mask(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
             }
         }
     }
-    elements(l, u.unit, &access, Place::Unit, bytes);
+    adjacent(l, u, &access, bytes);
 }
 
 /// Whole registers, whatever `vtype` and `vl` say, also where no other instruction is legal.

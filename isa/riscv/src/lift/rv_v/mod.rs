@@ -9,14 +9,18 @@ pub(super) mod int;
 mod mask;
 mod memory;
 mod permute;
+mod reduce;
 mod set;
+mod width;
 
 pub use float::*;
 pub use int::*;
 pub use mask::*;
 pub use memory::*;
 pub use permute::*;
+pub use reduce::*;
 pub use set::*;
+pub use width::*;
 
 use remu_ir::{Cond, ExitKind, Lane, Val};
 
@@ -192,6 +196,11 @@ pub(super) fn lane(eew: u8) -> Lane {
     Lane::from_u8(eew & 3)
 }
 
+/// Bits of an element of 2^eew bytes.
+pub(super) fn width_bits(eew: u8) -> u32 {
+    8 << eew
+}
+
 /// A vector of equal lanes.
 pub(super) fn equal(l: &Lift<'_>, eew: u8, x: u64) -> Val {
     let bits = 8u32 << eew;
@@ -245,7 +254,46 @@ fn masked(l: &Lift<'_>, k: u8, eew: u8) -> Val {
     l.vcmp(l.vand(bytes, bit), bit, lane(eew), Cond::Eq as i32)
 }
 
+/// The elements that take part, as the bits of a mask; none if those are all there are. For at
+/// most 64 elements.
+pub(super) fn active_bits(l: &Lift<'_>, u: Vu, vm: bool) -> Option<Val> {
+    let max = u.c.vlmax();
+    let one = l.c64(1);
+    let body = if u.full() {
+        (max < 64).then(|| l.c64((1 << max) - 1))
+    } else {
+        let vl = l.get(slots::vl(0));
+        let below = l.sub(l.shl(one, vl), one);
+        let all = l.icmp(vl, l.c64(64), Cond::Eq);
+        Some(if max == 64 { l.movcond(all, l.c64(u64::MAX), below) } else { below })
+    };
+    let mask = (!vm).then(|| mask_bits(l, 0));
+    match (mask, body) {
+        (Some(m), Some(b)) => Some(l.and(m, b)),
+        (m, b) => m.or(b),
+    }
+}
+
+/// The lowest 64 bits of a mask.
+pub(super) fn mask_bits(l: &Lift<'_>, n: u8) -> Val {
+    l.lane(reg(l, n), Lane::D, 0)
+}
+
+/// Writes a mask, but for elements that do not take part. For at most 64 elements.
+pub(super) fn write_mask(l: &Lift<'_>, u: Vu, vd: u8, vm: bool, bits: Val) {
+    let old = reg(l, vd);
+    let bits = match active_bits(l, u, vm) {
+        Some(m) => {
+            let low = mask_bits(l, vd);
+            l.xor(low, l.and(l.xor(low, bits), m))
+        }
+        None => bits,
+    };
+    l.set(slots::v(vd.into()), l.vinsert(old, bits, Lane::D, 0));
+}
+
 /// Writes register `k` of a group, but for elements that do not take part.
+/// Elements have 2^eew bytes.
 pub(super) fn write(l: &Lift<'_>, u: Vu, k: u8, eew: u8, p: Parts, v: Val) {
     let slot = slots::v(usize::from(p.vd + k) & 31);
     let v = match active(l, u, k, eew, p.vm) {

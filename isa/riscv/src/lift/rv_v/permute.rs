@@ -16,7 +16,6 @@ rows! {
     helped(Gather): vrgather_vv(Vv) vrgather_vx(Vx) vrgather_vi(Vu);
     helped(Gatherei16): vrgatherei16_vv(Vv);
     helped(Compress): vcompress_vm(Vv);
-    helped(MvSx): vmv_s_x(Vx);
     helped(Fslide1up): vfslide1up_vf(Vf);
     helped(Fslide1down): vfslide1down_vf(Vf);
     helped(FmvSf): vfmv_s_f(Vf);

@@ -39,10 +39,13 @@ const PANDN: u32 = 0x11df;
 const POR: u32 = 0x11eb;
 const PXOR: u32 = 0x11ef;
 const PCMPEQD: u32 = 0x1176;
+pub(super) const PCMPGTB: u32 = 0x1164;
 const PCMPGTQ: u32 = 0x2137;
+pub(super) const BROADCASTB: u32 = 0x2178;
 const PSHUFB: u32 = 0x2100;
+const PACKSSWB: u32 = 0x1163;
 const PALIGNR: u32 = 0x310f;
-const PBLENDVB: u32 = 0x314c;
+pub(super) const PBLENDVB: u32 = 0x314c;
 /// Plus one: doubles.
 const PBLENDVPS: u32 = 0x314a;
 /// By lane.
@@ -178,7 +181,7 @@ impl Compiler<'_> {
             // vpsrldq
             Op::vhigh => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1173, 3, d, Rm::R(x), 8)),
             Op::vdup => {
-                let Some(op) = by_lane(l, [0x2178, 0x2179, 0x2158, 0x2159]) else { return false };
+                let Some(op) = by_lane(l, [BROADCASTB, 0x2179, 0x2158, 0x2159]) else { return false };
                 let s = self.reg(i.args[0]);
                 self.done_all(i);
                 let d = self.dest(id, None);
@@ -187,6 +190,7 @@ impl Compiler<'_> {
                 self.finish(id, d);
             }
             Op::vextract | Op::vextract_s => return self.vec_extract(id, i, l),
+            Op::vmovmask => return self.vec_top_bits(id, i, l),
             Op::vinsert => {
                 let op = match l {
                     Lane::B => 0x3120,
@@ -324,7 +328,7 @@ impl Compiler<'_> {
 
     fn vec_compare(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
         let eq = by_lane(l, [0x1174, 0x1175, PCMPEQD, 0x2129]);
-        let gt = by_lane(l, [0x1164, 0x1165, 0x1166, 0x2137]);
+        let gt = by_lane(l, [PCMPGTB, 0x1165, 0x1166, PCMPGTQ]);
         let umax = by_lane(l, [0x11de, 0x213e, 0x213f, 0]);
         let (Some(eq), Some(gt)) = (eq, gt) else { return false };
         let c = Cond::from_u8(i.imm as u8);
@@ -404,6 +408,25 @@ impl Compiler<'_> {
                 _ => {}
             }
         }
+        self.vals[usize::from(id)].zero_high = true;
+        self.finish(id, d);
+        true
+    }
+
+    fn vec_top_bits(&mut self, id: u16, i: &Inst, l: Lane) -> bool {
+        // vpmovmskb (after vpacksswb for halves), vmovmskps, vmovmskpd
+        let Some(op) = by_lane(l, [0x11d7, 0x11d7, 0x1050, 0x1150]) else { return false };
+        let v = self.reg(i.args[0]);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let from = if l == Lane::H {
+            self.a.vex(PXOR, XT, XT, Rm::R(XT));
+            self.a.vex(PACKSSWB, XT, v, Rm::R(XT));
+            XT
+        } else {
+            v
+        };
+        self.a.vex(op, d, 0, Rm::R(from));
         self.vals[usize::from(id)].zero_high = true;
         self.finish(id, d);
         true
