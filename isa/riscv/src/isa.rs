@@ -128,6 +128,12 @@ impl Isa for Riscv64 {
         if self.machine && Self::is_emulated(word, key) {
             return Some(Scan { len, flow: Flow::Exit, target: 0 });
         }
+        if crate::lift::rv_v::is_setting(word)
+            && has_unit(key)
+            && crate::lift::rv_v::goes_home(unit_of(key.0))
+        {
+            return Some(Scan { len, flow: Flow::Exit, target: 0 });
+        }
         if always_goes_on(word) {
             return Some(Scan { len, flow: Flow::Next, target: 0 });
         }

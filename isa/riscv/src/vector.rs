@@ -51,7 +51,7 @@ impl Config {
 }
 
 /// What translations know of the unit. As a number, 6 bits of the lift key,
-/// which is only a guess there, and the state slot `vunit`, which is true.
+/// which is only a guess there ([`follow`]), and the state slot `vunit`, which is true.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Unit {
     /// `vl` is the largest, `vstart` 0.
@@ -122,8 +122,25 @@ impl Unit {
 /// guess that the next ones will.
 pub(crate) const STREAK: u64 = 32;
 
-/// Makes `vunit` what the registers say, and the guess that, too, if it has turned out wrong:
-/// translated code has left for another key.
+/// Guess, and so number in the lift key, that most code runs under: nothing is known of the unit
+/// before a setting, and settings do not give the largest length.
+pub(crate) const HOME: u32 = Unit::ODD;
+/// Guess that nothing is known, which is of use to the next instruction.
+pub(crate) const UNKNOWN: u32 = 61;
+/// Added to a guess that translated code has chosen by itself.
+pub(crate) const CHOSEN: u32 = 64;
+
+/// The guess that an instruction needs which nothing is known to.
+pub(crate) fn needed(is: Unit) -> u32 {
+    if is == Unit::Odd { UNKNOWN } else { is.code() }
+}
+
+/// Makes `vunit` what the registers say, and chooses the guess: translated code has left for
+/// another key.
+///
+/// Every key has translations of its own, of code without vectors too. So [`HOME`] is where code
+/// runs, and comes back to, but for what has met settings that give the largest length, again and
+/// again, and for vector instructions that no setting stands before, up to the next one.
 pub(crate) fn follow(state: &mut [u8]) {
     let get = |state: &[u8], at: usize| {
         let bytes = state.get(at..at + 8).and_then(|b| b.try_into().ok());
@@ -131,10 +148,14 @@ pub(crate) fn follow(state: &mut [u8]) {
     };
     let [vtype, vl, vstart, _, guess, streak] = VECTOR_WORDS.map(|at| get(state, at));
     let is = Unit::of_registers(vtype, vl, vstart);
-    let fits = match (Unit::of_code(guess as u32), is) {
-        // What works for a part works for all.
-        (Unit::Part(guess), Unit::Full(c)) => guess == c,
-        (guess, is) => guess == is,
+    let old = guess as u32;
+    let new = match (Unit::of_code(old), is) {
+        _ if old & CHOSEN != 0 => old & !CHOSEN,
+        (_, Unit::Full(_)) if streak >= STREAK => is.code(),
+        _ if old == HOME && vstart != 0 => needed(is),
+        // Other settings that give the largest length.
+        (Unit::Full(guess), Unit::Full(c)) if guess != c => is.code(),
+        _ => HOME,
     };
     let mut put = |at: usize, v: u64| {
         if let Some(to) = state.get_mut(at..at + 8) {
@@ -143,8 +164,8 @@ pub(crate) fn follow(state: &mut [u8]) {
     };
     let [.., unit_at, guess_at, streak_at] = VECTOR_WORDS;
     put(unit_at, is.code().into());
-    if !fits || streak >= STREAK {
-        put(guess_at, is.code().into());
+    put(guess_at, new.into());
+    if new != old || streak >= STREAK {
         put(streak_at, 0);
     }
 }
@@ -187,10 +208,37 @@ mod tests {
             (Unit::of_code(state[unit_at].into()), Unit::of_code(state[guess_at].into()))
         };
         let c = Config { sew: 2, lmul: 0 };
-        assert_eq!(turn(4, Unit::Odd, 0), (Unit::Full(c), Unit::Full(c)));
-        assert_eq!(turn(3, Unit::Full(c), 0), (Unit::Part(c), Unit::Part(c)));
-        assert_eq!(turn(4, Unit::Part(c), 7), (Unit::Full(c), Unit::Part(c)));
-        assert_eq!(turn(4, Unit::Part(c), STREAK), (Unit::Full(c), Unit::Full(c)));
+        let narrow = Config { sew: 0, lmul: 0 };
+        // At home, until the largest lengths come in a row.
+        assert_eq!(turn(4, Unit::Odd, 0), (Unit::Full(c), Unit::Odd));
+        assert_eq!(turn(3, Unit::Odd, 0), (Unit::Part(c), Unit::Odd));
+        assert_eq!(turn(4, Unit::Odd, STREAK), (Unit::Full(c), Unit::Full(c)));
+        // Home again after a shorter one, not after another that is the largest.
+        assert_eq!(turn(3, Unit::Full(c), 0), (Unit::Part(c), Unit::Odd));
+        assert_eq!(turn(4, Unit::Full(narrow), 0), (Unit::Full(c), Unit::Full(c)));
+        assert_eq!(turn(4, Unit::Full(c), 0), (Unit::Full(c), Unit::Odd));
+        // What was needed in between.
+        assert_eq!(turn(3, Unit::Part(c), 0), (Unit::Part(c), Unit::Odd));
+    }
+
+    #[test]
+    fn chosen_guesses_stay() {
+        let mut state = vec![0; size_of::<crate::state::Hart>()];
+        let [vtype_at, vl_at, vstart_at, _, guess_at, _] = VECTOR_WORDS;
+        let mut turn = |vtype: u64, vstart: u64, guess: u32| {
+            let words = [(vtype_at, vtype), (vl_at, 3), (vstart_at, vstart)];
+            for (at, v) in words.into_iter().chain([(guess_at, guess.into())]) {
+                state[at..at + 8].copy_from_slice(&v.to_le_bytes());
+            }
+            follow(&mut state);
+            u32::from(state[guess_at])
+        };
+        let c = Config { sew: 2, lmul: 0 };
+        let (part, started) = (Unit::Part(c).code(), Unit::Started(c).code());
+        assert_eq!(turn(0xd0, 0, part | CHOSEN), part);
+        assert_eq!(turn(VILL, 0, UNKNOWN | CHOSEN), UNKNOWN);
+        // Whole registers need to know of a start.
+        assert_eq!((turn(0xd0, 1, HOME), turn(VILL, 1, HOME)), (started, UNKNOWN));
     }
 
     #[test]

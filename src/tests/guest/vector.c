@@ -43,8 +43,8 @@ static void copy_words(unsigned char *to, const unsigned char *from, unsigned lo
 }
 #endif
 
-static unsigned char *shut;
-static int faults, elsewhere;
+static unsigned char *volatile shut;
+static volatile int faults, elsewhere;
 static void open_page(int s, siginfo_t *i, void *u)
 {
     faults++;

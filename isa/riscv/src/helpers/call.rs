@@ -19,6 +19,7 @@ pub(super) fn vectors<T>(state: *mut u8, f: impl FnOnce(&mut Vectors<'_>) -> T) 
             vstart: &mut (*hart).vstart[0],
             vtype: &mut (*hart).vtype[0],
             vunit: &mut (*hart).vunit[0],
+            vguess: &mut (*hart).vguess[0],
             vxsat: &mut (*hart).vxsat[0],
             vxrm: (*hart).vxrm[0] as u8 & 3,
             frm: (*hart).frm[0],

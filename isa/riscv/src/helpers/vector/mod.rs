@@ -12,7 +12,7 @@ mod reduce;
 use remu_ir::Helper;
 
 use super::call;
-use crate::vector::{Config, Unit};
+use crate::vector::{CHOSEN, Config, Unit, needed};
 
 pub(crate) use crypto::round_constant;
 pub(crate) use legal::legal;
@@ -24,6 +24,7 @@ pub(crate) struct Vectors<'a> {
     pub(crate) vstart: &'a mut u64,
     pub(crate) vtype: &'a mut u64,
     pub(crate) vunit: &'a mut u64,
+    pub(crate) vguess: &'a mut u64,
     pub(crate) vxsat: &'a mut u64,
     pub(crate) vxrm: u8,
     pub(crate) frm: u32,
@@ -212,12 +213,14 @@ fn execute(u: &mut Vectors<'_>, s: Step, scalar: u64) -> u64 {
     result
 }
 
-/// Makes `vunit` follow the registers; [`ILLEGAL`] if `vtype` is illegal.
+/// Makes `vunit` follow the registers, and the guess, for the next instruction; [`ILLEGAL`] if
+/// `vtype` is illegal.
 pub(crate) const SETTLE: Helper = Helper { name: "rv_vsettle", func: settle, writes_state: true };
 
 extern "C" fn settle(state: *mut u8, _: u64, _: u64, _: u64) -> u64 {
     call::vectors(state, |u| {
         u.settle();
+        *u.vguess = u64::from(needed(Unit::of_code(*u.vunit as u32)) | CHOSEN);
         if Config::of_vtype(*u.vtype).is_some() { 0 } else { ILLEGAL }
     })
 }

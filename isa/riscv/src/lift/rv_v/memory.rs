@@ -12,7 +12,7 @@ use crate::helpers::vector::{ELEMENT, NEXT, SET_ELEMENT};
 use crate::lift::{Lift, Regs};
 use crate::state::slots;
 use crate::system::MachineKey;
-use crate::vector::{ANYTHING, Unit, VLENB};
+use crate::vector::{ANYTHING, HOME, Unit, VLENB};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Dir {
@@ -295,8 +295,10 @@ fn registers(l: &Lift<'_>, dir: Dir, a: args::Vmem) {
         return l.illegal();
     }
     let eew = eew_of(a.width);
-    let guess = Unit::of_code(l.fact().unwrap_or_else(|| crate::isa::unit_of(l.guess())));
-    if matches!(guess, Unit::Full(_) | Unit::Part(_)) {
+    let code = l.fact().unwrap_or_else(|| crate::isa::unit_of(l.guess()));
+    let guess = Unit::of_code(code);
+    let at_home = l.fact().is_none() && code == HOME;
+    if at_home || matches!(guess, Unit::Full(_) | Unit::Part(_)) {
         if l.fact().is_none() {
             let started = l.icmp(l.get(slots::vstart(0)), l.c64(0), Cond::Ne);
             l.exit_if(started, ExitKind::KeyChanged, l.pc());

@@ -31,9 +31,9 @@ use crate::isa::Mode;
 use crate::state::slots;
 use crate::vector::{ANYTHING, Config, Unit, VLENB};
 
-/// The unit that a lift key guesses.
-fn key_guess(l: &Lift<'_>) -> Unit {
-    Unit::of_code(crate::isa::unit_of(l.key().0))
+/// Number of the unit that a lift key guesses.
+fn key_guess(l: &Lift<'_>) -> u32 {
+    crate::isa::unit_of(l.key().0)
 }
 
 /// What an instruction works under.

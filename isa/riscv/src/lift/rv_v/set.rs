@@ -7,7 +7,7 @@ use crate::decode::args;
 use crate::helpers::vector::VSETVL;
 use crate::lift::{Lift, Regs};
 use crate::state::slots;
-use crate::vector::{Config, STREAK, Unit, VILL};
+use crate::vector::{Config, HOME, STREAK, Unit, VILL};
 
 /// Application vector length.
 enum Avl {
@@ -24,12 +24,20 @@ fn avl(l: &Lift<'_>, rd: u8, rs1: u8) -> Avl {
     }
 }
 
+/// Whether a setting leaves for home: the guess has served what needed it.
+pub(crate) fn goes_home(guess: u32) -> bool {
+    guess != HOME && !matches!(Unit::of_code(guess), Unit::Full(_))
+}
+
 fn set(l: &Lift<'_>, rd: u8, avl: Avl, vtype: u64) {
-    let vstart = l.c64(0);
-    l.set(slots::vstart(0), vstart);
+    if goes_home(key_guess(l)) {
+        return l.exit(ExitKind::KeyChanged, l.pc());
+    }
+    let full_guess = matches!(Unit::of_code(key_guess(l)), Unit::Full(_));
     let Some(c) = Config::of_vtype(vtype) else {
         l.set(slots::vtype(0), l.c64(VILL));
         l.set(slots::vl(0), l.c64(0));
+        l.set(slots::vstart(0), l.c64(0));
         l.set(slots::vunit(0), l.c64(Unit::ODD.into()));
         l.set_x(rd, l.c64(0));
         return l.know(Some(Unit::ODD));
@@ -40,9 +48,10 @@ fn set(l: &Lift<'_>, rd: u8, avl: Avl, vtype: u64) {
         Avl::Keep => l.get(slots::vl(0)),
         Avl::Is(n) => n,
     };
-    l.set(slots::vtype(0), l.c64(vtype));
     let (full, part) = (Unit::Full(c).code(), Unit::Part(c).code());
     let is = |vl: Val, code: Val| {
+        l.set(slots::vstart(0), l.c64(0));
+        l.set(slots::vtype(0), l.c64(vtype));
         l.set(slots::vl(0), vl);
         l.set_x(rd, vl);
         l.set(slots::vunit(0), code);
@@ -52,12 +61,10 @@ fn set(l: &Lift<'_>, rd: u8, avl: Avl, vtype: u64) {
         is(l.c64(n.min(max)), l.c64(code.into()));
         return l.know(Some(code));
     }
-    if full != part && !matches!(key_guess(l), Unit::Part(_)) {
-        // Whoever asks for less than there is gets it, and leaves.
-        l.set(slots::vl(0), avl);
-        l.set_x(rd, avl);
+    if full != part && full_guess {
+        // Whoever asks for less than there is gets it at home.
         let less = l.icmp(avl, l.c64(max), Cond::Ltu);
-        l.exit_if(less, ExitKind::KeyChanged, l.next_pc());
+        l.exit_if(less, ExitKind::KeyChanged, l.pc());
         is(l.c64(max), l.c64(full.into()));
         return l.know(Some(full));
     }
@@ -81,6 +88,9 @@ pub fn vsetivli(l: &Lift<'_>, a: args::Vsetivli) {
     set(l, a.rd, Avl::Is(l.c64(a.uimm.into())), a.vtype.into());
 }
 pub fn vsetvl(l: &Lift<'_>, a: args::R) {
+    if goes_home(key_guess(l)) {
+        return l.exit(ExitKind::KeyChanged, l.pc());
+    }
     let (n, keep) = match avl(l, a.rd, a.rs1) {
         Avl::Max => (l.c64(u64::MAX), 0),
         Avl::Keep => (l.c64(0), 1),
@@ -91,11 +101,15 @@ pub fn vsetvl(l: &Lift<'_>, a: args::R) {
     l.know(None);
 }
 
+/// Whether an instruction word is a setting: OP-V, OPCFG.
+pub(crate) fn is_setting(word: u32) -> bool {
+    word & 0x707f == 0x7057
+}
+
 /// What the settings of an instruction word make of a guess, and of what the
 /// lift key guesses.
 pub(crate) fn guess(word: u32, key: Unit, before: u32) -> u32 {
-    // OP-V, OPCFG.
-    if word & 0x707f != 0x7057 {
+    if !is_setting(word) {
         return before;
     }
     let (rd, rs1) = (word >> 7 & 31, word >> 15 & 31);
@@ -109,7 +123,7 @@ pub(crate) fn guess(word: u32, key: Unit, before: u32) -> u32 {
     let Some(c) = Config::of_vtype(vtype.into()) else { return Unit::ODD };
     let full = match avl {
         Some(n) => n >= c.vlmax(),
-        None => !matches!(key, Unit::Part(_)),
+        None => matches!(key, Unit::Full(_)),
     };
     if full { Unit::Full(c).code() } else { Unit::Part(c).code() }
 }

@@ -37,9 +37,8 @@ fn widened(l: &Lift<'_>, v: Val, eew: u8, times: u8, part: u8, signed: bool) -> 
         8 => l.vhigh(v),
         _ => l.vext(v, v, start),
     };
-    (eew..eew + times).fold(v, |v, eew| {
-        if signed { l.vswiden(v, lane(eew)) } else { l.vuwiden(v, lane(eew)) }
-    })
+    (eew..eew + times)
+        .fold(v, |v, eew| if signed { l.vswiden(v, lane(eew)) } else { l.vuwiden(v, lane(eew)) })
 }
 /// The half of a group that becomes register `k` of one twice as wide.
 fn half(l: &Lift<'_>, group: u8, eew: u8, k: u8, signed: bool) -> Val {
@@ -76,11 +75,7 @@ fn widening(l: &Lift<'_>, op: VOp, p: Parts, s: Sum) {
     let (narrow, wide) = (u.c.sew, u.c.sew + 1);
     let scalar = super::int::scalar(l, p, narrow);
     write_all(l, u, wide, p, |k| {
-        let a = if s.is_wide {
-            reg(l, p.vs2 + k)
-        } else {
-            half(l, p.vs2, narrow, k, s.signed)
-        };
+        let a = if s.is_wide { reg(l, p.vs2 + k) } else { half(l, p.vs2, narrow, k, s.signed) };
         let b = match p.from {
             From1::V(n) => half(l, n, narrow, k, s.signed),
             _ => widened(l, scalar, narrow, 1, 0, s.signed),

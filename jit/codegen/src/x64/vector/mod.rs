@@ -181,7 +181,9 @@ impl Compiler<'_> {
             // vpsrldq
             Op::vhigh => self.vec1(id, i, |c, d, x| c.a.vex_imm(0x1173, 3, d, Rm::R(x), 8)),
             Op::vdup => {
-                let Some(op) = by_lane(l, [BROADCASTB, 0x2179, 0x2158, 0x2159]) else { return false };
+                let Some(op) = by_lane(l, [BROADCASTB, 0x2179, 0x2158, 0x2159]) else {
+                    return false;
+                };
                 let s = self.reg(i.args[0]);
                 self.done_all(i);
                 let d = self.dest(id, None);
