@@ -67,6 +67,9 @@ impl Rng {
                 0x7ff0_0000_0000_0001,
                 0x3ff0_0000_0000_0000,
                 0xbff0_0000_0000_0000,
+                // The product of these rounds to the least normal number.
+                0x3fef_ffff_ffff_ffff,
+                0x0010_0000_0000_0000,
                 1,
                 0x000f_ffff_ffff_ffff,
                 0x8000_0000_0000_0000,
@@ -429,6 +432,45 @@ fn chain_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>, flags: &mut Val) {
     }
 }
 
+/// An op of the kind that sums of products are made of: arithmetic with one NaN, what
+/// passes its results on, and what somebody sees of them.
+fn sum_op(b: &Lift<'_>, rng: &mut Rng, pool: &mut Vec<Val>) {
+    let rule = match rng.below(4) {
+        0 => Fp::dynamic(rng.pick(&[NanRule::Arm, NanRule::ArmDefault])),
+        _ => Fp::dynamic(NanRule::Default),
+    };
+    let t = if rng.below(5) == 0 { Type::F32 } else { Type::F64 };
+    let (x, y, z) = (value(b, rng, pool, t), value(b, rng, pool, t), value(b, rng, pool, t));
+    let v = match rng.below(20) {
+        0..=2 => b.fadd(x, y, rule),
+        3 | 4 => b.fsub(x, y, rule),
+        5 | 6 => b.fmul(x, y, rule),
+        7 => b.fdiv(x, y, rule),
+        8 => b.fsqrt(x, rule),
+        9..=11 => b.fma(x, y, z, rule),
+        12 => b.fma(b.fneg(x), y, z, rule),
+        13 => b.fneg(x),
+        14 => {
+            let (i, j) = (value(b, rng, pool, Type::I64), value(b, rng, pool, Type::I64));
+            b.add(i, j)
+        }
+        15 => {
+            let (i, j) = (value(b, rng, pool, Type::I64), value(b, rng, pool, Type::I64));
+            let less = b.fcmp(x, y, FCond::Lt);
+            b.movcond(less, i, j)
+        }
+        16 if t == Type::F64 => b.bitcast(x, Type::I64),
+        17 => b.vfromf(x),
+        _ => return memory_op(b, rng, pool),
+    };
+    pool.push(v);
+    match v.ty {
+        Type::F64 if rng.below(3) != 0 => b.set(slots::d(rng.below(8)), v),
+        Type::I64 if rng.below(2) == 0 => b.set(slots::x(rng.below(15)), v),
+        _ => {}
+    }
+}
+
 struct ToyIsa;
 
 impl Isa for ToyIsa {
@@ -464,6 +506,10 @@ impl Isa for ToyIsa {
             }
             pool.push(flags);
             last = Some(flags);
+        } else if word % 7 == 3 {
+            for _ in 0..14 {
+                sum_op(l, &mut rng, &mut pool);
+            }
         } else {
             for _ in 0..10 {
                 random_op(l, &mut rng, &mut pool);

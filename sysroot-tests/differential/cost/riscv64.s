@@ -30,6 +30,12 @@ constant:           lui a0, 0x12345
                     addiw a0, a0, 0x678
 float_add:          fadd.d fa0, fa1, fa2
 float_multiply_add: fmadd.d fa0, fa1, fa2, fa0
+float_sum:          fmadd.d fa0, fa1, fa2, fa3
+                    fadd.d fa0, fa0, fa4
+                    fmul.d fa5, fa1, fa4
+                    fadd.d fa4, fa1, fa2
+float_sign:         fsgnj.d fa0, fa1, fa2
+float_rounded:      fcvt.d.l fa0, a0, rdn
 float_compare:      flt.d a0, fa0, fa1
 float_convert:      fcvt.w.d a0, fa0, rtz
 float_load:         fld fa0, 8(a0)

@@ -134,14 +134,14 @@ pub(super) fn sign(l: &Lift<'_>, a: args::R, t: Type, s: Sign) {
         };
         return set_f(l, a.rd, v);
     }
-    let mask = l.iconst(1 << (bits(t) - 1), int(t));
-    let (x, y) = (l.bitcast(x, int(t)), l.bitcast(f(l, a.rs2, t), int(t)));
+    let mask = l.vconst(1 << (bits(t) - 1));
+    let (x, y) = (l.vfromf(x), l.vfromf(f(l, a.rs2, t)));
     let v = match s {
-        Sign::Copy => l.deposit(y, x, (0, bits(t) - 1)),
-        Sign::Negate => l.deposit(l.xor(y, mask), x, (0, bits(t) - 1)),
-        Sign::Xor => l.xor(x, l.and(y, mask)),
+        Sign::Copy => l.vbitsel(mask, y, x),
+        Sign::Negate => l.vbitsel(mask, l.vxor(y, mask), x),
+        Sign::Xor => l.vxor(x, l.vand(y, mask)),
     };
-    set_f(l, a.rd, l.bitcast(v, t));
+    set_f(l, a.rd, l.vtof(v, t));
 }
 
 /// Constant number `imm` of "Load-Immediate Instructions".

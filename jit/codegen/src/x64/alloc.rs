@@ -133,6 +133,9 @@ impl Compiler<'_> {
     /// Makes a register's content expendable by giving the value it holds, if
     /// that is needed later, another place.
     pub(super) fn vacate(&mut self, h: Host) {
+        if self.held >> h & 1 != 0 {
+            self.settle();
+        }
         if let Some(pc) = self.pc_held.get_mut(usize::from(h)) {
             *pc = 0;
         }
@@ -181,7 +184,8 @@ impl Compiler<'_> {
     fn free_scratch(&self, vec: bool) -> Option<Host> {
         let list: &[Host] = if vec { &SCRATCH_VEC } else { &SCRATCH_INT };
         list.iter().copied().find(|&h| {
-            self.owner[usize::from(h)] == NOBODY && (self.locked | self.kept_mask) >> h & 1 == 0
+            self.owner[usize::from(h)] == NOBODY
+                && (self.locked | self.kept_mask | self.held) >> h & 1 == 0
         })
     }
     pub(super) fn spill_slot(&mut self) -> u8 {
@@ -204,6 +208,13 @@ impl Compiler<'_> {
             return h;
         }
         let list: &[Host] = if vec { &SCRATCH_VEC } else { &SCRATCH_INT };
+        if self.held != 0 && vec {
+            self.settle();
+            if let Some(h) = self.free_scratch(vec) {
+                self.lock(h);
+                return h;
+            }
+        }
         if self.kept_mask != 0 && vec {
             self.give_up_kept();
             if let Some(h) = self.free_scratch(vec) {
@@ -431,7 +442,7 @@ impl Compiler<'_> {
             && Self::is_scratch(h)
             && (h >= X) == vec
             && self.owner[usize::from(h)] == NOBODY
-            && self.kept_mask >> h & 1 == 0
+            && (self.kept_mask | self.held) >> h & 1 == 0
         {
             self.lock(h);
             return h;

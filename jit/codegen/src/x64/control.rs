@@ -328,6 +328,11 @@ impl Compiler<'_> {
                     self.a.vex(super::vector::MOVQ_X_R, to, 0, Rm::R(RAX));
                     self.a.jmp(back);
                 }
+                Cold::Tiny { label, back, inst, operands, result } => {
+                    self.a.bind(label);
+                    self.tiny_or_nan(&inst, &operands, result, back);
+                }
+                Cold::Checks { label, back, checks } => self.make_checks(label, back, checks),
                 Cold::Status { label, back, flags } => {
                     self.a.bind(label);
                     self.a.mov(W::D, RAX, flags);

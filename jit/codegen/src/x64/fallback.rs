@@ -117,7 +117,13 @@ impl Compiler<'_> {
                 }
             } else {
                 let m = at(RBP, self.lay.fallback() + 16 * (n as i32 + 1));
-                self.a.st(W::Q, m, h);
+                if t == Type::I32 {
+                    // The register's upper half may be anything.
+                    self.a.st_imm(W::Q, m, 0);
+                    self.a.st(W::D, m, h);
+                } else {
+                    self.a.st(W::Q, m, h);
+                }
                 self.a.st_imm(W::Q, at(RBP, m.disp + 8), 0);
             }
         }

@@ -3,7 +3,7 @@
 
 use remu_ir::{FCond, FlagCond, Fp, FpInt, Inst, NanRule, Op, Rm as Round, Type};
 
-use super::alloc::Loc;
+use super::alloc::{Loc, NO_HOST};
 use super::enc::{Alu, Label, RAX, RBP, RCX, Rm, W, at, cc};
 use super::lower::{Cold, Compiler};
 use super::truth::Truth;
@@ -17,7 +17,7 @@ fn prefix(t: Type) -> u32 {
 }
 const ORPS: u32 = 0x1056;
 const SQRT: u32 = 0x1051;
-const UCOMIS: u32 = 0x102e;
+pub(super) const UCOMIS: u32 = 0x102e;
 const COMIS: u32 = 0x102f;
 const ROUNDSS: u32 = 0x310a;
 const CVTPH2PS: u32 = 0x2113;
@@ -49,7 +49,7 @@ pub(super) fn least_normal(double: bool) -> u128 {
     }
 }
 
-fn default_nan(t: Type) -> u64 {
+pub(super) fn default_nan(t: Type) -> u64 {
     if t == Type::F64 { NAN64 } else { NAN32 }
 }
 
@@ -157,7 +157,7 @@ impl Compiler<'_> {
     }
 
     /// Whether the op rounds as MXCSR says.
-    fn dynamic(i: &Inst) -> bool {
+    pub(super) fn dynamic(i: &Inst) -> bool {
         Fp::from_u8(i.aux).rm == Round::Dyn
     }
     /// Whether every NaN result is the positive default NaN.
@@ -169,7 +169,7 @@ impl Compiler<'_> {
         self.a.jcc(c, label);
         (label, back)
     }
-    fn ucomis(&mut self, t: Type, x: u8, y: u8) {
+    pub(super) fn ucomis(&mut self, t: Type, x: u8, y: u8) {
         self.a.vex(UCOMIS | if t == Type::F64 { 0x100 } else { 0 }, x, 0, Rm::R(y));
     }
     /// `r` holds a result: a NaN is replaced as the op's rule says. The
@@ -180,28 +180,43 @@ impl Compiler<'_> {
             return;
         }
         if tiny_before_rounding(i) {
-            // The host calls a number tiny after rounding it: they differ only
-            // where the result is the least normal number. A NaN is "equal".
-            let double = i.ty == Type::F64;
-            let busy = r == XT || operands.contains(&(X + XT));
-            let t = if busy { self.scratch(true) - X } else { XT };
-            let (abs, least) =
-                (self.constant(magnitude(double)), self.constant(least_normal(double)));
-            self.a.vex_rip(super::vector::ANDPS, t, r, abs);
-            self.a.vex_rip(UCOMIS | if double { 0x100 } else { 0 }, t, 0, least);
-            let (label, back) = self.detour(cc::E);
-            self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
+            // The host calls a number tiny after rounding it: they differ only where the
+            // result is the least normal number. One test finds that and NaNs, which are
+            // quiet here: of an exponent's upper bits and a fraction's first, all or none
+            // are set. The few others of which that is true are told apart behind.
+            let likely = match i.ty {
+                Type::F64 => 0x7fe8_0000_0000_0000,
+                _ => 0x7f40_0000,
+            };
+            let likely = self.constant(likely);
+            self.a.vex_rip(super::vector::PTEST, r, 0, likely);
+            let (label, back) = self.detour(cc::BE);
+            self.cold.push(Cold::Tiny { label, back, inst: *i, operands, result: r });
             self.a.bind(back);
             return;
         }
+        self.check(i, r, operands, exact || !Self::default_rule(i));
+    }
+    /// The cold path of a result that may be the least normal number or a NaN.
+    pub(super) fn tiny_or_nan(&mut self, i: &Inst, operands: &[Host; 3], r: u8, back: Label) {
+        let evaluate = self.a.label();
         self.ucomis(i.ty, r, r);
-        let (label, back) = self.detour(cc::P);
-        if Self::default_rule(i) && !exact {
-            self.cold.push(Cold::Nan { label, back, value: default_nan(i.ty), to: r });
+        self.a.jcc(cc::P, evaluate);
+        // Without its sign; 64 bits turned so that they are an immediate.
+        if i.ty == Type::F64 {
+            self.a.vex(MOVQ_R_X, r, 0, Rm::R(RAX));
+            self.a.shift_imm(4, W::Q, RAX, 1);
+            self.a.shift_imm(0, W::Q, RAX, 11);
+            self.a.alu_imm(Alu::Cmp, W::Q, Rm::R(RAX), 1);
         } else {
-            self.cold.push(Cold::Eval { label, back, inst: *i, operands, to: X + r });
+            self.a.vex(MOVD_R_X, r, 0, Rm::R(RAX));
+            self.a.shift_imm(4, W::D, RAX, 1);
+            self.a.alu_imm(Alu::Cmp, W::D, Rm::R(RAX), 0x0100_0000);
         }
-        self.a.bind(back);
+        self.a.jcc(cc::NE, back);
+        self.a.bind(evaluate);
+        self.eval_call(i, operands, X + r);
+        self.a.jmp(back);
     }
     /// From which byte on an operand's register is known to be zero. What an
     /// operation keeps of its first operand's upper part is its result's.
@@ -229,6 +244,21 @@ impl Compiler<'_> {
         if replaced || !operands.contains(&d) { d - X } else { XT }
     }
 
+    /// The registers of the operands, and of the result of an op that may compute it in
+    /// the temporary.
+    fn places(&mut self, id: u16, i: &Inst) -> ([Host; 3], Host) {
+        let regs = self.operand_regs(i);
+        self.done_all(i);
+        let target = self.vals[usize::from(id)].target;
+        let temporary = |d| regs[..i.op.arity()].contains(&d);
+        if target != NO_HOST {
+            self.make_way(i, &regs, target, temporary(target));
+        }
+        let d = self.dest(id, None);
+        self.make_way(i, &regs, d, temporary(d));
+        (regs, d)
+    }
+
     fn arith(&mut self, id: u16, i: &Inst) -> bool {
         if !Self::dynamic(i) {
             return false;
@@ -244,9 +274,7 @@ impl Compiler<'_> {
         let (x, y) = (self.zero_from(i.args[0]), self.zero_from(i.args[1]));
         let swap = commutes && y < x && Fp::from_u8(i.aux).nan != NanRule::X86;
         self.vals[usize::from(id)].zero_from = if swap { y } else { x };
-        let regs = self.operand_regs(i);
-        self.done_all(i);
-        let d = self.dest(id, None);
+        let (regs, d) = self.places(id, i);
         let r = Self::target_or_temp(i, d, &regs);
         let (first, second) = if swap { (regs[1], regs[0]) } else { (regs[0], regs[1]) };
         self.a.vex(op, r, first - X, Rm::R(second - X));
@@ -260,9 +288,7 @@ impl Compiler<'_> {
             return false;
         }
         self.vals[usize::from(id)].zero_from = self.zero_from(i.args[0]);
-        let regs = self.operand_regs(i);
-        self.done_all(i);
-        let d = self.dest(id, None);
+        let (regs, d) = self.places(id, i);
         let r = Self::target_or_temp(i, d, &regs);
         self.a.vex(SQRT | prefix(i.ty), r, regs[0] - X, Rm::R(regs[0] - X));
         self.fix_nan(i, r, regs, false);
@@ -272,17 +298,18 @@ impl Compiler<'_> {
     }
     /// A negation whose only use is the multiply-add behind it: done by that.
     fn fused_sign(&mut self, id: u16, i: &Inst) -> bool {
-        let behind = self.r.insts.iter().skip(usize::from(id) + 1).take(8);
-        let fused = i.op == Op::fneg
-            && self.vals[usize::from(id)].uses == 1
-            && !self.r.soft_float
-            && behind
-                .clone()
-                .any(|f| f.op == Op::fma && Self::dynamic(f) && f.args[..3].contains(&id));
+        let fused = self.is_fused_sign(id, i);
         if fused {
             self.alias(id, i.args[0]);
         }
         fused
+    }
+    pub(super) fn is_fused_sign(&self, id: u16, i: &Inst) -> bool {
+        let mut behind = self.r.insts.iter().skip(usize::from(id) + 1).take(8);
+        i.op == Op::fneg
+            && self.vals[usize::from(id)].uses == 1
+            && !self.r.soft_float
+            && behind.any(|f| f.op == Op::fma && Self::dynamic(f) && f.args[..3].contains(&id))
     }
     fn fma(&mut self, id: u16, i: &Inst) -> bool {
         if !Self::dynamic(i) {
@@ -294,10 +321,8 @@ impl Compiler<'_> {
             let arg = i.args[n];
             self.inst(arg).op == Op::fneg && self.root(arg) != arg
         });
-        let mut regs = self.operand_regs(i);
         let zero = [0, 1, 2].map(|n| self.zero_from(i.args[n]));
-        self.done_all(i);
-        let d = self.dest(id, None);
+        let (mut regs, d) = self.places(id, i);
         // The operand that the instruction replaces: the destination if it is one,
         // and then the cold path has a copy of it.
         let at = regs.iter().rposition(|&r| r == d);
@@ -584,9 +609,6 @@ impl Compiler<'_> {
     }
 
     fn int_to_float(&mut self, id: u16, i: &Inst, from: Type) -> bool {
-        if !Self::dynamic(i) {
-            return false;
-        }
         let s = self.reg(i.args[0]);
         self.done_all(i);
         let d = self.dest(id, None);
@@ -594,11 +616,32 @@ impl Compiler<'_> {
         let (label, back) = (self.a.label(), self.a.label());
         let mut src = s;
         let mut wide = from == Type::I64;
+        let cold = |c: &mut Self| {
+            c.cold.push(Cold::Eval { label, back, inst: *i, operands: [s, 0, 0], to: d });
+        };
+        if !Self::dynamic(i) && (wide || i.ty == Type::F32) {
+            // Numbers that fit the significand are exact, however they would be rounded.
+            let w = if wide { W::Q } else { W::D };
+            let bits = if i.ty == Type::F64 { 53 } else { 24 };
+            self.a.mov(w, RAX, s);
+            if i.op == Op::fcvt_u {
+                self.a.shift_imm(5, w, RAX, bits);
+                self.a.jcc(cc::NE, label);
+            } else {
+                self.a.shift_imm(7, w, RAX, bits);
+                self.a.alu_imm(Alu::Add, w, Rm::R(RAX), 1);
+                self.a.alu_imm(Alu::Cmp, w, Rm::R(RAX), 1);
+                self.a.jcc(cc::A, label);
+            }
+            cold(self);
+        }
         if i.op == Op::fcvt_u {
             if from == Type::I64 {
-                self.a.test(W::Q, s, Rm::R(s));
-                self.a.jcc(cc::S, label);
-                self.cold.push(Cold::Eval { label, back, inst: *i, operands: [s, 0, 0], to: d });
+                if Self::dynamic(i) {
+                    self.a.test(W::Q, s, Rm::R(s));
+                    self.a.jcc(cc::S, label);
+                    cold(self);
+                }
             } else {
                 self.a.mov_rm(W::D, RAX, Rm::R(s));
                 src = RAX;
@@ -758,8 +801,15 @@ impl Compiler<'_> {
         self.a.st(W::D, at(RBP, Layout::disp(Layout::FPSTAT)), RAX);
         let m = at(RBP, self.lay.fallback());
         self.a.vex(super::vector::STMXCSR, 3, 0, Rm::M(m));
+        // Loading MXCSR is slow, and needless if it says nothing more.
+        let back = self.a.label();
+        self.a.not(W::D, RAX);
+        self.a.alu_imm(Alu::And, W::D, Rm::R(RAX), 0x3d);
+        self.a.test(W::D, RAX, Rm::M(m));
+        self.a.jcc(cc::E, back);
         self.a.alu_imm(Alu::And, W::D, Rm::M(m), !0x3f);
         self.a.vex(super::vector::STMXCSR, 2, 0, Rm::M(m));
+        self.a.bind(back);
     }
     /// Comparing again raises nothing that stays where a NaN is found.
     fn undo_compare(&mut self, i: &Inst) {

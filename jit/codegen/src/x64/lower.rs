@@ -7,6 +7,7 @@ use super::alloc::{NO_HOST, NOBODY, Value};
 use super::enc::{CodeBuf, Jumps, Label};
 use super::flags::{EdgeFlags, HostFlags};
 use super::kept::KeptSlot;
+use super::settle::Check;
 use super::{Host, PIN_INT, PIN_VEC, Thunks};
 use crate::{Compiled, Layout};
 
@@ -62,6 +63,20 @@ pub(super) enum Cold {
         value: u64,
         to: u8,
     },
+    /// A result that may be the least normal number or a NaN.
+    Tiny {
+        label: Label,
+        back: Label,
+        inst: Inst,
+        operands: [Host; 3],
+        result: u8,
+    },
+    /// Results some of which are NaNs: see `settle.rs`.
+    Checks {
+        label: Label,
+        back: Label,
+        checks: (u32, u32),
+    },
     /// A comparison is undone: the sticky flags were those in a register.
     Status {
         label: Label,
@@ -91,6 +106,8 @@ pub struct Scratch {
     homes: Vec<u16>,
     freed: Vec<u8>,
     cold: Vec<Cold>,
+    open: Vec<Check>,
+    checks: Vec<Check>,
     inst_data: Vec<(Label, Inst)>,
     const_data: Vec<(Label, u128)>,
     block_labels: Vec<Label>,
@@ -117,6 +134,11 @@ pub struct Compiler<'a> {
     /// Spill slots to free when the current op is over.
     pub(super) freed: Vec<u8>,
     pub(super) cold: Vec<Cold>,
+    /// Checks that wait, and all that were made.
+    pub(super) open: Vec<Check>,
+    pub(super) checks: Vec<Check>,
+    /// The registers that those which wait need, as a bit set.
+    pub(super) held: u32,
     pub(super) inst_data: Vec<(Label, Inst)>,
     pub(super) const_data: Vec<(Label, u128)>,
     pub(super) block_labels: Vec<Label>,
@@ -192,6 +214,9 @@ impl<'a> Compiler<'a> {
             spilled: [false; Layout::SPILLS],
             freed: emptied(old.freed),
             cold: emptied(old.cold),
+            open: emptied(old.open),
+            checks: emptied(old.checks),
+            held: 0,
             inst_data: emptied(old.inst_data),
             const_data: emptied(old.const_data),
             block_labels: emptied(old.block_labels),
@@ -217,6 +242,8 @@ impl<'a> Compiler<'a> {
             homes: c.homes,
             freed: c.freed,
             cold: c.cold,
+            open: c.open,
+            checks: c.checks,
             inst_data: c.inst_data,
             const_data: c.const_data,
             block_labels: c.block_labels,
@@ -333,6 +360,7 @@ impl<'a> Compiler<'a> {
                     Kept::WithNext => {}
                     Kept::AtEdges => self.set_at_edges(id),
                     k @ (Kept::AtOnce | Kept::Saved) => {
+                        self.settle();
                         let value = (id > b.start
                             && live.kept[usize::from(id - 1)] == Kept::WithNext)
                             .then(|| id - 1);
@@ -344,6 +372,7 @@ impl<'a> Compiler<'a> {
                     return;
                 }
             }
+            self.settle();
         }
         self.outer_entries();
         self.cold_paths();
@@ -354,6 +383,7 @@ impl<'a> Compiler<'a> {
 
     fn lower(&mut self, id: u16) {
         let i = self.r.insts[usize::from(id)];
+        self.settle_for(id, &i);
         match i.op {
             Op::iconst | Op::pcconst | Op::vconst => {}
             Op::get => self.get(id, &i),

@@ -20,6 +20,7 @@ mod kept;
 mod lower;
 mod memory;
 mod partial;
+mod settle;
 mod softmmu;
 mod thunks;
 mod truth;

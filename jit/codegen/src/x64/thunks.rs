@@ -59,6 +59,9 @@ pub const ACCESS_LEAVE: u32 = 2;
 pub type Evaluator =
     unsafe extern "C" fn(*const remu_ir::interp::Packed, *mut [u128; 4], *mut [u32; 2]);
 
+/// The sticky flags of MXCSR.
+const STICKY: i32 = 0x3f;
+
 const fn disp(offset: i32) -> i32 {
     Layout::disp(offset)
 }
@@ -112,24 +115,36 @@ fn scratch(a: &mut CodeBuf<'_>, load: bool) {
     }
 }
 
-/// Switches to the host's stack and floating-point mode.
+/// Switches to the host's stack and floating-point mode. Pinned registers are in memory.
 fn to_host(a: &mut CodeBuf<'_>) {
+    let same = a.label();
+    // Loading the mode is slow, and sticky flags do not matter to the host.
     dynasm!(a
         ; .arch x64
         ; mov [rbp + disp(Layout::GUEST_RSP)], rsp
         ; mov rsp, [rbp + disp(Layout::HOST_RSP)]
         ; stmxcsr [rbp + disp(Layout::MXCSR)]
-        ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]
+        ; mov r11d, [rbp + disp(Layout::MXCSR)]
+        ; xor r11d, [rbp + disp(Layout::MXCSR + 4)]
+        ; test r11d, !STICKY
     );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]);
+    a.bind(same);
 }
 
-/// And back.
-fn to_guest(a: &mut CodeBuf<'_>) {
+/// Back to the guest's floating-point mode and flags. Pinned registers are still in memory.
+fn guest_mode(a: &mut CodeBuf<'_>) {
+    let same = a.label();
     dynasm!(a
         ; .arch x64
-        ; ldmxcsr [rbp + disp(Layout::MXCSR)]
-        ; mov rsp, [rbp + disp(Layout::GUEST_RSP)]
+        ; stmxcsr [rsp - 8]
+        ; mov r11d, [rsp - 8]
+        ; cmp r11d, [rbp + disp(Layout::MXCSR)]
     );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR)]);
+    a.bind(same);
 }
 
 /// Jumps to the cache's entry for the guest address in rax, or leaves.
@@ -156,10 +171,10 @@ fn pure_call(a: &mut CodeBuf<'_>, lay: &Layout, arguments: impl FnOnce(&mut Code
     scratch(a, false);
     arguments(a);
     dynasm!(a ; .arch x64 ; call rax);
+    guest_mode(a);
     scratch(a, true);
     pins(a, lay, true);
-    to_guest(a);
-    dynasm!(a ; .arch x64 ; ret);
+    dynasm!(a ; .arch x64 ; mov rsp, [rbp + disp(Layout::GUEST_RSP)] ; ret);
 }
 
 /// Writes the thunks into `a`, whose memory must be executed where it is.
@@ -336,10 +351,10 @@ pub fn emit_thunks(
         ; call rax
         ; mov DWORD [rbp + disp(Layout::IN_HELPER)], 0
     );
+    guest_mode(a);
     order_flags(a, lay, true);
     pins(a, lay, true);
-    to_guest(a);
-    dynasm!(a ; .arch x64 ; ret);
+    dynasm!(a ; .arch x64 ; mov rsp, [rbp + disp(Layout::GUEST_RSP)] ; ret);
 
     t.eval = here(a);
     pure_call(a, lay, |a| {
@@ -388,11 +403,11 @@ fn access(a: &mut CodeBuf<'_>, lay: &Layout, handler: AccessHandler, exit_tail: 
     let leave = a.label();
     dynasm!(a ; .arch x64 ; cmp eax, ACCESS_LEAVE as i32);
     a.jcc(cc::E, leave);
+    guest_mode(a);
     scratch(a, true);
     order_flags(a, lay, true);
     pins(a, lay, true);
-    to_guest(a);
-    dynasm!(a ; .arch x64 ; test eax, eax ; ret);
+    dynasm!(a ; .arch x64 ; mov rsp, [rbp + disp(Layout::GUEST_RSP)] ; test eax, eax ; ret);
     a.bind(leave);
     dynasm!(a ; .arch x64 ; add rsp, 144);
     a.far(false, exit_tail);

@@ -7,10 +7,9 @@ use super::super::enc::{RAX, Rm, W, cc};
 use super::super::float::{least_normal, magnitude, tiny_before_rounding};
 use super::super::lower::{Cold, Compiler};
 use super::super::{Host, X, XT};
-use super::{ANDPS, MOVAPS, MOVQ_R_X, MOVQ_X_R, PAND, PCMPEQD, PEXTRQ, POR};
+use super::{ANDPS, MOVAPS, MOVQ_R_X, MOVQ_X_R, PAND, PCMPEQD, PEXTRQ, POR, PTEST};
 
 const CMPPS: u32 = 0x10c2;
-const PTEST: u32 = 0x2117;
 const MOVMSKPS: u32 = 0x1050;
 const UNORDERED: u8 = 3;
 const EQUAL_OR_UNORDERED: u8 = 8;

@@ -34,6 +34,7 @@ pub(super) const ANDPS: u32 = 0x1054;
 pub(super) const INSERTPS: u32 = 0x3121;
 pub(super) const STMXCSR: u32 = 0x10ae;
 
+pub(super) const PTEST: u32 = 0x2117;
 pub(super) const PAND: u32 = 0x11db;
 const PANDN: u32 = 0x11df;
 const POR: u32 = 0x11eb;
@@ -143,6 +144,17 @@ impl Compiler<'_> {
                 c.a.vex(PCMPEQD, XT, XT, Rm::R(XT));
                 c.a.vex(PXOR, d, XT, Rm::R(x));
             }),
+            Op::vbitsel if self.inst(self.root(i.args[0])).op == Op::vconst => {
+                let m = self.r.vconsts[self.inst(self.root(i.args[0])).imm as usize];
+                let (x, y) = (self.reg(i.args[1]), self.reg(i.args[2]));
+                self.done_all(i);
+                let d = self.dest(id, None);
+                let (chosen, other) = (self.constant(m), self.constant(!m));
+                self.a.vex_rip(PAND, XT, x, chosen);
+                self.a.vex_rip(PAND, d - X, y, other);
+                self.a.vex(POR, d - X, d - X, Rm::R(XT));
+                self.finish(id, d);
+            }
             Op::vbitsel => {
                 let (m, x, y) = (self.reg(i.args[0]), self.reg(i.args[1]), self.reg(i.args[2]));
                 let whole_lanes = matches!(self.inst(i.args[0]).op, Op::vcmp | Op::vfcmp);
