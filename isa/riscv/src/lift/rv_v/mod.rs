@@ -234,8 +234,11 @@ fn body(l: &Lift<'_>, k: u8, eew: u8) -> Option<Val> {
         let all = first + (VLENB >> eew) <= vl;
         return (!all).then(|| lanes(l, eew, |i| if first + i < vl { u64::MAX } else { 0 }));
     }
-    let index = lanes(l, eew, |i| first + i);
-    Some(l.vcmp(index, l.vdup(vl, lane(eew)), lane(eew), Cond::Ltu as i32))
+    // Hosts compare with signs. As bytes, 128 elements need another zero.
+    let zero = if eew == 0 { 0x80 } else { 0 };
+    let index = lanes(l, eew, |i| (first + i) ^ zero);
+    let vl = if eew == 0 { l.xor(vl, l.c64(zero)) } else { vl };
+    Some(l.vcmp(l.vdup(vl, lane(eew)), index, lane(eew), Cond::Gt as i32))
 }
 
 /// The elements whose bit in `v0` is set.

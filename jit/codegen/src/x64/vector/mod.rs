@@ -349,19 +349,33 @@ impl Compiler<'_> {
         if matches!(c, Cond::Ltu | Cond::Geu | Cond::Leu | Cond::Gtu) && umax.is_none() {
             return false;
         }
+        // The second operand may be in memory.
+        let direct = match c {
+            Cond::Eq if self.in_memory(i.args[0]) => Some((eq, 1, 0)),
+            Cond::Eq => Some((eq, 0, 1)),
+            Cond::Gt => Some((gt, 0, 1)),
+            Cond::Lt => Some((gt, 1, 0)),
+            _ => None,
+        };
+        if let Some((op, x, y)) = direct {
+            let (x, y) = (self.reg(i.args[x]), self.vec_place(i.args[y]));
+            self.done_all(i);
+            let d = self.dest(id, Some(X + x));
+            self.vex_place(op, d - X, x, y);
+            self.finish(id, d);
+            return true;
+        }
         self.vec2(id, i, |s, d, x, y| {
             let invert = |s: &mut Self| {
                 s.a.vex(PCMPEQD, XT, XT, Rm::R(XT));
                 s.a.vex(PXOR, d, d, Rm::R(XT));
             };
             match c {
-                Cond::Eq => s.a.vex(eq, d, x, Rm::R(y)),
+                Cond::Eq | Cond::Gt | Cond::Lt => {}
                 Cond::Ne => {
                     s.a.vex(eq, d, x, Rm::R(y));
                     invert(s);
                 }
-                Cond::Gt => s.a.vex(gt, d, x, Rm::R(y)),
-                Cond::Lt => s.a.vex(gt, d, y, Rm::R(x)),
                 Cond::Le => {
                     s.a.vex(gt, d, x, Rm::R(y));
                     invert(s);
