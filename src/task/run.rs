@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use remu_engine::ExitKind;
-use remu_syscalls::{Outcome, dispatch};
+use remu_syscalls::{Outcome, dispatch, quick};
 
 use super::Task;
 use crate::guest::{get, set};
@@ -90,14 +90,18 @@ impl Task {
             return None;
         }
         let number = get(&self.cpu, regs.number);
-        let args = regs.args.map(|r| get(&self.cpu, r));
+        let arg = |n: usize| get(&self.cpu, regs.args[n]);
+        let args = [arg(0), arg(1), arg(2), arg(3), arg(4), arg(5)];
         let abi = self.shared.abi;
         let trace = &self.signals.state.trace;
         trace.in_call.store(1, Ordering::Relaxed);
         let outcome = if trace.traced() {
             self.traced_system_call(number)
         } else {
-            let outcome = dispatch(self, abi, number, args);
+            let outcome = match quick(self, abi, number, &args) {
+                Some(outcome) => outcome,
+                None => dispatch(self, abi, number, args),
+            };
             // A tracer may have come meanwhile.
             if self.signals.state.trace.traced() {
                 self.after_traced_call(outcome)

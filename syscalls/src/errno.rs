@@ -18,6 +18,7 @@ impl Errno {
     pub const RESTART: Errno = Errno(512);
 
     /// Splits the kernel's raw result register into value and error.
+    #[inline]
     pub fn from_raw(raw: i64) -> SysResult<u64> {
         if (-4095..0).contains(&raw) { Err(Errno(-raw as i32)) } else { Ok(raw as u64) }
     }

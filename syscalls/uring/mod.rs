@@ -56,6 +56,12 @@ pub(crate) fn is_lent() -> bool {
     LENT.get()
 }
 
+/// Whether calls go over rings where they can.
+#[inline]
+pub(crate) fn is_on() -> bool {
+    MODE.load(Ordering::Relaxed) == Io::Uring as u8
+}
+
 /// Makes a host call over the thread's ring. `None`: make it directly. `restarts` says whether a call
 /// that the waiting signal interrupted is made again.
 #[inline]
@@ -65,7 +71,7 @@ pub(crate) fn carried(
     args: &[u64; 6],
     restarts: impl FnOnce() -> bool,
 ) -> Option<SysResult<u64>> {
-    if MODE.load(Ordering::Relaxed) != Io::Uring as u8 {
+    if !is_on() {
         return None;
     }
     over_ring(flag, nr, args, restarts)
