@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use remu_engine::{Cpu, Engine};
+use remu_engine::{Caught, Cpu, Engine};
 use remu_isa::Header;
 use remu_syscalls::{Errno, SysResult, fault_fixup, signal_fixup};
 
@@ -291,11 +291,13 @@ unsafe fn handle(signal: i32, info: *mut libc::siginfo_t, context: &mut libc::uc
         let own = state.map(|s| s.engine.load(Ordering::Acquire)).filter(|e| !e.is_null());
         let engine = own.unwrap_or_else(|| ENGINE.load(Ordering::Acquire));
         // SAFETY: ENGINE is null or a leaked engine; the thread's own is there while it runs.
-        if let Some(engine) = unsafe { engine.as_ref() }
-            // SAFETY: this is the handler of the interrupted thread, with its context.
-            && unsafe { engine.on_fault(regs, addr) }
-        {
-            if let Some(s) = state {
+        let engine = unsafe { engine.as_ref() };
+        // SAFETY: this is the handler of the interrupted thread, with its context.
+        let caught = engine.map_or(Caught::Foreign, |e| unsafe { e.on_fault(regs, addr) });
+        if caught != Caught::Foreign {
+            if caught == Caught::Fault
+                && let Some(s) = state
+            {
                 s.fault_code.store(code, Ordering::Release);
                 s.fault_address.store(addr, Ordering::Release);
                 s.fault_signal.store(signal, Ordering::Release);

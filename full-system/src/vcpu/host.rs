@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::io;
 use std::sync::OnceLock;
 
-use remu_engine::Engine;
+use remu_engine::{Caught, Engine};
 
 /// Bytes of the stack that the handler runs on.
 const STACK: usize = 64 << 10;
@@ -33,11 +33,11 @@ extern "C" fn on_signal(
     if !engine.is_null() {
         // SAFETY: `Faults` keeps the engine borrowed while the pointer is set. The context is that of
         // the signal which interrupted this thread.
-        let handled = unsafe {
+        let caught = unsafe {
             let addr = info.si_addr() as u64;
             (*engine).on_fault(&mut context.uc_mcontext.gregs, addr)
         };
-        if handled {
+        if caught != Caught::Foreign {
             return;
         }
     }

@@ -18,7 +18,8 @@ pub struct Compiled {
     /// Jumps that leave the region to a known guest address.
     pub links: Vec<Link>,
     /// (offset, guest pc) where the code of instructions that can fault
-    /// starts, by ascending offset.
+    /// starts, by ascending offset. An entry that is there twice is that of a
+    /// [`remu_ir::Op::load_joint`].
     pub faults: Vec<(u32, u64)>,
     /// Offsets of the code that guest returns come back to.
     pub landings: Vec<u32>,

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "owns a raw mapping that translated code works in")]
 
 use core::cell::Cell;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
 use remu_codegen::{Layout, SoftMmu};
@@ -36,8 +36,19 @@ pub(crate) struct CpuMemory {
     stack: usize,
     /// Host address whose guest pc the fault handler wants to know, 0 for none.
     question: AtomicU64,
-    /// The answer, [`NO_ANSWER`] if there is no such instruction.
+    /// The answer, [`NO_ANSWER`] if there is no such instruction, and whether it is a joint load.
     answer: AtomicU64,
+    answer_joint: AtomicBool,
+    /// Guest pc of a joint load that has faulted, [`NO_ANSWER`] for none.
+    apart: AtomicU64,
+}
+
+/// An instruction that may fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FaultAt {
+    pub(crate) pc: u64,
+    /// The access stands for those of other instructions, too.
+    pub(crate) joint: bool,
 }
 
 /// No guest instruction has this address: its last byte would be outside memory.
@@ -83,6 +94,8 @@ impl CpuMemory {
             stack,
             question: AtomicU64::new(0),
             answer: AtomicU64::new(NO_ANSWER),
+            answer_joint: AtomicBool::new(false),
+            apart: AtomicU64::new(NO_ANSWER),
         };
         // SAFETY: the guard page lies inside the mapping just made.
         let r = unsafe { libc::mprotect(m.base.add(m.stack).cast(), PAGE, libc::PROT_NONE) };
@@ -203,23 +216,39 @@ impl CpuMemory {
             host.filter(|&host| host != lookup)
         })
     }
-    /// Asks whoever has the engine's lock for the guest pc of a host address.
+    /// Asks whoever has the engine's lock for the guest instruction of a host address.
     pub(crate) fn ask(&self, host: u64) {
         self.question.store(host, Ordering::Release);
     }
     /// Answers the question, if there is one. With the engine's lock.
-    pub(crate) fn answer(&self, find: impl FnOnce(u64) -> Option<u64>) {
+    pub(crate) fn answer(&self, find: impl FnOnce(u64) -> Option<FaultAt>) {
         let host = self.question.load(Ordering::Acquire);
         if host != 0 {
-            self.answer.store(find(host).unwrap_or(NO_ANSWER), Ordering::Relaxed);
+            let found = find(host);
+            self.answer.store(found.map_or(NO_ANSWER, |f| f.pc), Ordering::Relaxed);
+            self.answer_joint.store(found.is_some_and(|f| f.joint), Ordering::Relaxed);
             self.question.store(0, Ordering::Release);
         }
     }
     /// The answer to the last question, if it was given.
-    pub(crate) fn answered(&self) -> Option<Option<u64>> {
+    pub(crate) fn answered(&self) -> Option<Option<FaultAt>> {
         let given = self.question.load(Ordering::Acquire) == 0;
-        let answer = self.answer.load(Ordering::Relaxed);
-        given.then(|| Some(answer).filter(|&pc| pc != NO_ANSWER))
+        let pc = self.answer.load(Ordering::Relaxed);
+        let joint = self.answer_joint.load(Ordering::Relaxed);
+        given.then(|| (pc != NO_ANSWER).then_some(FaultAt { pc, joint }))
+    }
+    /// Notes that the joint load of the instruction at `pc` has faulted.
+    pub(crate) fn note_apart(&self, pc: u64) {
+        self.apart.store(pc, Ordering::Relaxed);
+    }
+    /// Takes what was noted.
+    pub(crate) fn take_apart(&self) -> Option<u64> {
+        let pc = self.apart.load(Ordering::Relaxed);
+        if pc == NO_ANSWER {
+            return None;
+        }
+        self.apart.store(NO_ANSWER, Ordering::Relaxed);
+        Some(pc)
     }
     pub(crate) fn set_exit_kind(&self, k: remu_ir::ExitKind) {
         // The word holds the exit request below the kind.

@@ -19,6 +19,7 @@ mod translate;
 
 pub use cache::{CacheOptions, Module};
 pub use cpu::{Cpu, Remote};
+pub use fault::Caught;
 pub use machine::{Core, Mmu, Page, Refused, Served};
 pub use remu_codegen::{Access, AccessKind, Host};
 pub use stats::{Measured, Stats};

@@ -134,7 +134,7 @@ pub(crate) unsafe extern "C" fn on_access(
             let rsp = mem.word(Layout::GUEST_RSP).load(Ordering::Relaxed);
             // SAFETY: the thunk was called, so the return stack holds its return address.
             let back = unsafe { (rsp as *const u64).read() };
-            let pc = engine.guest_pc(mem, back - 1).unwrap_or_default();
+            let pc = engine.fault_at(mem, back - 1).map_or(0, |at| at.pc);
             mem.word(Layout::GUEST_RSP).store(rsp + 8, Ordering::Relaxed);
             mem.word(Layout::PC).store(pc, Ordering::Relaxed);
             mem.set_exit_kind(ExitKind::Fault);

@@ -116,6 +116,9 @@ impl Engine {
             });
             match self.enter(mem, host, generation) {
                 ExitKind::Continue => {
+                    if let Some(pc) = mem.take_apart() {
+                        self.keep_apart(pc);
+                    }
                     // 0 after an exit for a lookup, and when a flush has read the link already.
                     if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
                         && let Some(pc) = self.resolve_link(mem)

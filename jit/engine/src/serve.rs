@@ -50,8 +50,10 @@ impl Engine {
     /// Copies the region with an entry at `pc` from a cache file, if one has it.
     pub(crate) fn load(&self, s: &mut Inner, pc: u64, key: Key) -> Option<u64> {
         let begin = Instant::now();
-        let Inner { cache, code, .. } = s;
-        let (m, r, place) = cache.as_mut()?.find(self.source(), pc, key.0)?;
+        let Inner { cache, code, builder, .. } = s;
+        // What is in the files may have been made before a joint load there faulted.
+        let usable = |start, end| !builder.0.keeps_apart(start, end);
+        let (m, r, place) = cache.as_mut()?.find(self.source(), pc, key.0, usable)?;
         let host_base = code.base();
         let used = code.used().next_multiple_of(16) as u64;
         let delta = m.base().wrapping_sub(r.head.base);

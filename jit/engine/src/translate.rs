@@ -15,7 +15,7 @@ use remu_isa::{Fetch, Former, Isa, Key, Limits, Shape};
 use crate::cache::{Cache, CacheOptions, Module};
 use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
-use crate::cpu::{Cpu, CpuMemory};
+use crate::cpu::{Cpu, CpuMemory, FaultAt};
 use crate::machine::on_access;
 use crate::regions::{Faults, NewRegion, Regions};
 use crate::show;
@@ -125,7 +125,7 @@ pub(crate) struct Inner {
     pub(crate) watched: Watched,
     cpus: Vec<Weak<CpuMemory>>,
     former: Former,
-    builder: BuilderBox,
+    pub(crate) builder: BuilderBox,
     region: Region,
     live: Liveness,
     scratch: Scratch,
@@ -134,7 +134,16 @@ pub(crate) struct Inner {
     pub(crate) stats: Stats,
 }
 
-struct BuilderBox(Builder);
+pub(crate) struct BuilderBox(pub(crate) Builder);
+
+impl BuilderBox {
+    fn new(opts: &Options) -> BuilderBox {
+        let b = if opts.fold { Builder::new() } else { Builder::plain() };
+        // A machine's accesses cannot be made again by other code: devices notice.
+        b.join_loads(!opts.machine);
+        BuilderBox(b)
+    }
+}
 
 impl core::fmt::Debug for BuilderBox {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -289,7 +298,7 @@ impl Engine {
             watched: Watched::default(),
             cpus: Vec::new(),
             former: Former::default(),
-            builder: BuilderBox(if opts.fold { Builder::new() } else { Builder::plain() }),
+            builder: BuilderBox::new(&opts),
             region: Region::default(),
             live: Liveness::default(),
             scratch: Scratch::default(),
@@ -548,7 +557,17 @@ impl Engine {
         if let Some(c) = &mut s.cache {
             c.forget(start, end);
         }
+        s.builder.0.forget_apart(start, end);
         let doomed = s.regions.covering(start, end);
+        self.retire(&mut s, doomed);
+    }
+
+    /// Forgets code in which the guest instruction at `pc` reads more than it should, and makes no such
+    /// code again: that has faulted.
+    pub(crate) fn keep_apart(&self, pc: u64) {
+        let mut s = self.lock();
+        s.builder.0.keep_apart(pc);
+        let doomed = s.regions.covering(pc, pc.saturating_add(1));
         self.retire(&mut s, doomed);
     }
 
@@ -604,7 +623,7 @@ impl Engine {
             while c.word(Layout::IN_CODE).load(Ordering::SeqCst) != 0 {
                 c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
                 // It may wait for this lock in the handler of a fault.
-                c.answer(|host| s.guest_pc(host));
+                c.answer(|host| s.fault_at(host));
                 std::thread::yield_now();
             }
             // It left at a link that is about to go: where that leads is its pc.
@@ -624,25 +643,25 @@ impl Engine {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Guest pc of the instruction whose code holds a host address, for a fault
+    /// The guest instruction whose code holds a host address, for a fault
     /// handler. A thread that empties code memory holds the lock and waits for
     /// this one: then it answers.
-    pub(crate) fn guest_pc(&self, mem: &CpuMemory, host: u64) -> Option<u64> {
+    pub(crate) fn fault_at(&self, mem: &CpuMemory, host: u64) -> Option<FaultAt> {
         mem.ask(host);
         loop {
             let got = match self.inner.try_lock() {
                 Ok(s) => {
-                    mem.answer(|host| s.guest_pc(host));
+                    mem.answer(|host| s.fault_at(host));
                     mem.answered()
                 }
                 Err(TryLockError::Poisoned(s)) => {
-                    mem.answer(|host| s.get_ref().guest_pc(host));
+                    mem.answer(|host| s.get_ref().fault_at(host));
                     mem.answered()
                 }
                 Err(TryLockError::WouldBlock) => mem.answered(),
             };
             match got {
-                Some(pc) => return pc,
+                Some(at) => return at,
                 None => std::thread::yield_now(),
             }
         }
@@ -651,15 +670,16 @@ impl Engine {
 
 impl Inner {
     /// The same for whoever has the lock.
-    fn guest_pc(&self, host: u64) -> Option<u64> {
+    fn fault_at(&self, host: u64) -> Option<FaultAt> {
         let r = self.regions.get(self.regions.at(host)?)?;
         let off = u32::try_from(host.checked_sub(r.host)?).ok()?;
         if let Some(place) = r.saved {
-            let fault = self.cache.as_ref()?.fault(place, off)?;
-            return Some(r.guest_start.wrapping_add(u64::from(fault)));
+            let (fault, joint) = self.cache.as_ref()?.fault(place, off)?;
+            return Some(FaultAt { pc: r.guest_start.wrapping_add(u64::from(fault)), joint });
         }
         let faults = self.regions.faults(r);
-        let n = faults.partition_point(|f| f.0 <= off);
-        faults.get(n.checked_sub(1)?).map(|f| f.1)
+        let n = faults.partition_point(|f| f.0 <= off).checked_sub(1)?;
+        let joint = n > 0 && faults[n - 1] == faults[n];
+        Some(FaultAt { pc: faults[n].1, joint })
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use remu_engine::{CodeSource, Cpu, Engine, ExitKind, Options};
+use remu_engine::{Caught, CodeSource, Cpu, Engine, ExitKind, Options};
 use remu_ir::{Addr, Cond, MemOp, Type};
 use remu_isa::{Flow, Isa, Key, Lift, Scan, StateDesc, cpu_state};
 
@@ -104,6 +104,7 @@ extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c
     let handled = unsafe {
         let regs = &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
         (*ENGINE.load(Ordering::Acquire)).on_fault(regs, (*info).si_addr() as u64)
+            != Caught::Foreign
     };
     if !handled {
         std::process::abort();

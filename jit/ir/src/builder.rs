@@ -1,12 +1,15 @@
 //! Writes IR: one method per op, with constants folded and guest registers
 //! resolved to values as they are written.
 
+mod join;
+
 use core::cell::RefCell;
 
 use crate::{
     Addr, Attr, Block, Cond, Effects, ExitKind, Helper, Inst, Lane, MemOp, Op, Order, Region,
     ResultRule, RmwOp, Slot, Type, Val,
 };
+use join::Join;
 
 /// Slots are tracked by offset / 8 below this offset.
 const TRACKED: usize = 1536;
@@ -23,7 +26,10 @@ struct Inner {
     /// First instruction of the open block.
     block_start: u16,
     block_pc: u64,
+    /// The guest instruction that is being written.
+    pc: u64,
     open: bool,
+    join: Join,
     /// What the lifters know in this block.
     fact: Option<u32>,
     /// Nothing is folded and every access of a slot is kept.
@@ -218,6 +224,7 @@ impl Builder {
         let id = s.region.insts.len();
         debug_assert!(id < usize::from(Val::NONE_ID), "region too large");
         s.region.insts.push(i);
+        s.join.pass(i.op);
         if i.op.effects().has(Effects::ENDS_BLOCK) {
             s.open = false;
             if let Some(b) = s.region.blocks.last_mut() {
@@ -350,6 +357,7 @@ impl Builder {
     /// Starts a guest instruction.
     pub fn insn(&self, pc: u64) {
         let n = self.pc_index(pc);
+        self.0.borrow_mut().pc = pc;
         self.make_with(Op::insn, &[], n);
     }
 
@@ -439,10 +447,13 @@ impl Builder {
         if x == y || self.as_const(y) == Some(0) {
             return x;
         }
-        if let Some(v) = self.rotation(x, y) {
+        if let Some(v) = self.joined(x, y) {
             return v;
         }
-        self.make(Op::or, &[x, y])
+        self.or_values(x, y)
+    }
+    fn or_values(&self, x: Val, y: Val) -> Val {
+        self.rotation(x, y).unwrap_or_else(|| self.make(Op::or, &[x, y]))
     }
     /// x | y or x ^ y if that is a rotation by a constant, written as two shifts
     /// of 64 bits, or of 32 bits each sign-extended.
@@ -517,6 +528,11 @@ impl Builder {
             if op != Op::shl
                 && let Some(v) = self.extension(op == Op::sar, x, c)
             {
+                return v;
+            }
+            if op == Op::shl {
+                let v = self.make(op, &[x, n]);
+                self.moved_part(v, x, c);
                 return v;
             }
         }
@@ -618,7 +634,11 @@ impl Builder {
     pub fn sext(&self, x: Val) -> Val {
         match self.as_const(x) {
             Some(c) => self.c64(c as i32 as i64 as u64),
-            None => self.make(Op::sext, &[x]),
+            None => {
+                let v = self.make(Op::sext, &[x]);
+                self.extended_part(v, x);
+                v
+            }
         }
     }
     /// Zero-extends 32 to 64 bits.
@@ -863,6 +883,7 @@ impl Inner {
     }
     fn forget(&mut self) {
         self.status = None;
+        self.join.forget();
         for key in self.used.drain(..) {
             self.slots[usize::from(key)] = None;
         }

@@ -270,6 +270,7 @@ ir_ops! {
 
     // ---- memory
     hand load     (base: I64, index: Index) {t: Ty, m: Mem} -> Attr, MAY_FAULT | READS_MEM, "load from base + (index << scale) + disp; integers are extended to the result type";
+    hand load_joint (base: I64, index: Index) {t: Ty, m: Mem} -> Attr, MAY_FAULT | READS_MEM, "a load that stands for narrower ones behind it; where it faults, the guest instruction is to be run by code without it";
     hand store    (base: I64, index: Index, v: Any) {m: Mem} -> Void, MAY_FAULT | WRITES_MEM, "store the low bytes of v";
     hand rmw      (base: I64, v: Int) {r: Rmw} -> SameY, MAY_FAULT | READS_MEM | WRITES_MEM, "atomic read-modify-write, sequentially consistent; old value extended as the access says";
     hand cas      (base: I64, expect: Any, new: SameY) {m: Mem} -> SameY, MAY_FAULT | READS_MEM | WRITES_MEM, "atomic compare and swap of the low bytes; old value, zero-extended";

@@ -192,7 +192,7 @@ fn special(r: &Region, i: &Inst) -> Result<(), String> {
         Op::movcond => !matches!(i.ty, Type::Bool | Type::Flags),
         Op::get => i.ty != Type::Void && i.ty != Type::Bool,
         Op::set => i.ty == x && i.ty != Type::Bool,
-        Op::load => access(i.ty, MemOp::from_u8(i.aux)),
+        Op::load | Op::load_joint => access(i.ty, MemOp::from_u8(i.aux)),
         Op::store => access(type_of(r, i.args[2]), MemOp::from_u8(i.aux)),
         Op::cas => {
             let a = Addr::of(i);

@@ -56,6 +56,30 @@ extend_and_scale:   slli a0, a1, 32
                     srli a0, a0, 29
 global:             auipc a0, 1
                     ld a0, 64(a0)
+unaligned_word:     lbu a4, 1(a0)
+                    lbu a5, 0(a0)
+                    lbu a3, 2(a0)
+                    slli a4, a4, 8
+                    or a4, a4, a5
+                    lbu a5, 3(a0)
+                    slli a3, a3, 16
+                    or a3, a3, a4
+                    slli a5, a5, 24
+                    or a5, a5, a3
+                    li a4, 0
+                    li a3, 0
+big_endian_word:    lbu a4, 0(a0)
+                    lbu a5, 1(a0)
+                    lbu a3, 2(a0)
+                    slliw a4, a4, 24
+                    slli a5, a5, 16
+                    or a4, a4, a5
+                    slli a3, a3, 8
+                    lbu a5, 3(a0)
+                    or a4, a4, a3
+                    or a4, a4, a5
+                    li a5, 0
+                    li a3, 0
 jump_table:         jr a4
 call:               jal ra, . + 0xf00
 return:             ret

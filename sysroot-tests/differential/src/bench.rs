@@ -183,6 +183,12 @@ impl Bench {
         Case { code, regs, fp, data }
     }
 
+    /// Places in a case's registers of those with names that are wanted.
+    pub fn registers(&self, wanted: impl Fn(&str) -> bool) -> Vec<usize> {
+        let regs = self.isa.state().regs.iter().enumerate();
+        regs.filter(|(_, r)| wanted(r.name)).map(|(n, _)| n).collect()
+    }
+
     /// A sequence of random instances of rows.
     pub fn sequence(&self, rng: &mut Rng, rows: &[Row], len: usize) -> Vec<(u32, u8)> {
         let mut code = Vec::new();

@@ -4,7 +4,7 @@
 use core::cell::Cell;
 use std::sync::Once;
 
-use remu_engine::Engine;
+use remu_engine::{Caught, Engine};
 
 /// Memory that guest and host know under the same address.
 #[derive(Debug)]
@@ -96,6 +96,7 @@ extern "C" fn handler(signal: i32, info: *mut libc::siginfo_t, context: *mut lib
         && unsafe {
             let context = &mut *context.cast::<libc::ucontext_t>();
             (*engine).on_fault(&mut context.uc_mcontext.gregs, (*info).si_addr() as u64)
+                != Caught::Foreign
         };
     if !handled {
         // SAFETY: back to the default, which ends the process on return.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use remu_differential::{Bench, Rng, Row, Subject, Verdict};
+use remu_differential::{Bench, DATA, DATA_SIZE, Rng, Row, Subject, Verdict};
 use remu_isa::RegDesc;
 
 /// The data has one address.
@@ -103,22 +103,96 @@ mod riscv64 {
         remu_riscv::state::fpmode_of(reg(FRM) as u32)
     }
 
+    const SUBJECT: Subject = Subject {
+        guest: &remu_riscv::GUEST,
+        stop: &[0x73, 0, 0, 0],
+        fpstat: 0x3d,
+        accept,
+        value,
+        guesses: &["vguess", "vstreak"],
+        fpmode,
+    };
+
+    /// Numbers that are read byte by byte, mostly the usual way, some of them where memory ends.
+    #[test]
+    fn numbers_read_in_parts_fault_as_interpreted() {
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bench = Bench::new(SUBJECT, "").unwrap();
+        let mut rng = Rng::new(7);
+        let xs = bench.registers(|name| name == "sp" || name == "tp");
+        let mut faults = 0;
+        for n in 0..1500 * factor() {
+            let code = in_parts(&mut rng);
+            let mut case = bench.case(&mut rng, code);
+            let end = DATA + DATA_SIZE as u64;
+            for &x in &xs {
+                let at = if rng.below(3) == 0 { rng.below(24) } else { 64 + rng.below(999) };
+                faults += usize::from(at < 8);
+                case.regs[x] = u128::from(end - at as u64);
+            }
+            if let Verdict::Differs(report) = bench.check(&case) {
+                panic!("sequence {n} {}", bench.shrink(case, report));
+            }
+        }
+        assert!(faults > 300, "{faults}");
+    }
+
+    /// Loads, shifts and `or` of numbers at sp and tp, which nothing here changes. Registers
+    /// 8 to 15 hold the parts.
+    fn in_parts(rng: &mut Rng) -> Vec<(u32, u8)> {
+        let (load, shift, or) = (0x3, 0x13, 0x33);
+        let i = |op: u32, f: u32, rd: u32, rs: u32, imm: u32| {
+            imm << 20 | rs << 15 | f << 12 | rd << 7 | op
+        };
+        let mut groups = Vec::new();
+        for base in [2, 4] {
+            let size = rng.pick(&[2, 4, 4, 8, 8, 3]);
+            let big = rng.below(3) == 0;
+            let unit = if size > 3 && rng.below(4) == 0 { 2 } else { 1 };
+            let (low, first) = (rng.below(8) as u32, 8 + 4 * (base / 4));
+            let mut code = Vec::new();
+            for n in 0..size / unit {
+                let at = if big { size - unit * (n + 1) } else { unit * n };
+                let rd = first + u32::from(n > 0);
+                code.push(i(load, if unit == 2 { 5 } else { 4 }, rd, base, low + at));
+                // A shift of 32 bits sign-extends.
+                let narrow = n == 3 && size == 4 && rng.below(2) == 0;
+                if n > 0 {
+                    let op = if narrow { 0x1b } else { shift };
+                    code.push(i(op, 1, rd, rd, 8 * unit * n));
+                    code.push(i(or, 6, first, first, rd));
+                }
+            }
+            groups.push(code);
+        }
+        // Interleaved, with something else in between now and then.
+        let mut code = Vec::new();
+        while let Some(n) = groups.iter().position(|g| !g.is_empty()) {
+            let n = if rng.below(2) == 0 { n } else { rng.below(groups.len()) };
+            let g = &mut groups[n];
+            if g.is_empty() {
+                continue;
+            }
+            code.push((g.remove(0), 4));
+            match rng.below(60) {
+                // sb x9, -60(sp); bnez x9, over the next; ld x11, 0(tp); add x9, x9, x8
+                0 => code.push((0xfc91_0223, 4)),
+                1 => code.push((0x0004_9463, 4)),
+                2 => code.push((0x0002_3583, 4)),
+                3 => code.push((0x0084_84b3, 4)),
+                _ => {}
+            }
+        }
+        code
+    }
+
     #[test]
     fn translated_code_is_as_interpreted() {
         let rows: Vec<Row> = remu_riscv::decode::PATTERNS
             .iter()
             .map(|p| Row { name: p.name, mask: p.mask, value: p.value, len: p.width / 8 })
             .collect();
-        let subject = Subject {
-            guest: &remu_riscv::GUEST,
-            stop: &[0x73, 0, 0, 0],
-            fpstat: 0x3d,
-            accept,
-            value,
-            guesses: &["vguess", "vstreak"],
-            fpmode,
-        };
-        compare(subject, &rows, 200, 10_000);
+        compare(SUBJECT, &rows, 200, 10_000);
     }
 }
 

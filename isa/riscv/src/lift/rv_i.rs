@@ -85,14 +85,18 @@ pub fn lw(l: &Lift<'_>, a: args::I) {
 pub fn ld(l: &Lift<'_>, a: args::I) {
     load(l, a, MemOp::U64);
 }
+/// A load that may be one byte or more of a number read piece by piece.
+fn part(l: &Lift<'_>, a: args::I, m: MemOp) {
+    l.set_x(a.rd, l.load_part(l.x(a.rs1), Addr { disp: a.imm, ..Addr::at(m) }));
+}
 pub fn lbu(l: &Lift<'_>, a: args::I) {
-    load(l, a, MemOp::U8);
+    part(l, a, MemOp::U8);
 }
 pub fn lhu(l: &Lift<'_>, a: args::I) {
-    load(l, a, MemOp::U16);
+    part(l, a, MemOp::U16);
 }
 pub fn lwu(l: &Lift<'_>, a: args::I) {
-    load(l, a, MemOp::U32);
+    part(l, a, MemOp::U32);
 }
 pub fn sb(l: &Lift<'_>, a: args::S) {
     store(l, a, MemOp::U8);

@@ -57,9 +57,9 @@ impl Compiler<'_> {
             Op::shl | Op::shr | Op::sar => true,
             Op::rotr | Op::rotl => constant(1),
             Op::extract | Op::sextract => (i.imm & 0xff) == 0 && matches!(i.imm >> 8, 8 | 16 | 32),
-            Op::load | Op::store => {
+            Op::load | Op::load_joint | Op::store => {
                 let a = Addr::of(i);
-                !a.mem.aligned && !a.mem.big && (i.op == Op::load || a.order != Order::SeqCst)
+                !a.mem.aligned && !a.mem.big && (i.op != Op::store || a.order != Order::SeqCst)
             }
             Op::brcond | Op::exit_if | Op::movcond | Op::boolint => true,
             // Deferred.

@@ -1,6 +1,6 @@
 //! Integer ops.
 
-use remu_ir::{DivZero, Inst, Op, Type};
+use remu_ir::{DivZero, Inst, MemOp, Op, Type};
 
 use super::Host;
 use super::alloc::{Loc, wide};
@@ -433,6 +433,14 @@ impl Compiler<'_> {
         let w = wide(i.ty);
         let (pos, len) = ((i.imm & 0xff) as u8, (i.imm >> 8) as u8);
         let signed = i.op == Op::sextract;
+        let of = self.inst(self.root(i.args[0]));
+        if of.op == Op::load_joint
+            && pos == 0
+            && !signed
+            && MemOp::from_u8(of.aux).bytes() == u32::from(len / 8)
+        {
+            return self.alias(id, i.args[0]);
+        }
         let width = if w == W::Q { 64 } else { 32 };
         let s = self.rm(i.args[0]);
         self.done_all(i);
@@ -459,8 +467,10 @@ impl Compiler<'_> {
                     if pos > 0 {
                         self.a.shift_imm(if signed { 7 } else { 5 }, w, d, pos);
                     }
-                    if left > 0 {
-                        self.a.alu_imm(Alu::And, W::D, Rm::R(d), ((1u32 << len) - 1) as i32);
+                    match len {
+                        _ if left == 0 => {}
+                        8 | 16 => self.a.movzx(u32::from(len / 8), d, Rm::R(d)),
+                        _ => self.a.alu_imm(Alu::And, W::D, Rm::R(d), ((1u32 << len) - 1) as i32),
                     }
                 }
             }

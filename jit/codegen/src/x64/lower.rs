@@ -389,7 +389,7 @@ impl<'a> Compiler<'a> {
             Op::get => self.get(id, &i),
             Op::set => self.set(&i),
             Op::insn => self.current_pc = self.r.pcs[i.imm as usize],
-            Op::load => self.load(id, &i),
+            Op::load | Op::load_joint => self.load(id, &i),
             Op::store => self.store(&i),
             Op::rmw => self.rmw(id, &i),
             Op::cas => self.cas(id, &i),

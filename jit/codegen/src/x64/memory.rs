@@ -29,8 +29,8 @@ impl Compiler<'_> {
         } else {
             (self.reg(i.args[0]), a.disp)
         };
-        let has_index =
-            matches!(i.op, Op::load | Op::store | Op::prefetch) && i.args[1] != Val::NONE_ID;
+        let has_index = matches!(i.op, Op::load | Op::load_joint | Op::store | Op::prefetch)
+            && i.args[1] != Val::NONE_ID;
         let index = has_index.then(|| self.reg(i.args[1]));
         Mem { base, index, scale: a.scale, disp }
     }
@@ -77,7 +77,12 @@ impl Compiler<'_> {
             self.check_align(m, a.mem);
         }
         self.done_all(i);
-        self.may_fault();
+        if i.op == Op::load_joint {
+            // Two entries: `Compiled::faults`.
+            self.out.faults.extend([(self.a.pos() as u32, self.current_pc); 2]);
+        } else {
+            self.may_fault();
+        }
         let d = self.dest(id, None);
         self.load_from(i.ty, a.mem, d, m);
         self.vals[usize::from(id)].zero_high = true;

@@ -75,7 +75,8 @@ impl Compiler<'_> {
         } else {
             Base::Reg(self.reg(i.args[0]))
         };
-        let has_index = matches!(i.op, Op::load | Op::store) && i.args[1] != Val::NONE_ID;
+        let has_index =
+            matches!(i.op, Op::load | Op::load_joint | Op::store) && i.args[1] != Val::NONE_ID;
         let index = has_index.then(|| self.reg(i.args[1]));
         Where { base, index, scale: a.scale, disp: a.disp }
     }

@@ -111,12 +111,13 @@ impl Cache {
     }
 
     /// A saved region that has an entry at `pc` and was made from the bytes
-    /// that are there.
+    /// that are there, in a range that is `usable`.
     pub(crate) fn find(
         &mut self,
         source: &dyn CodeSource,
         pc: u64,
         key: u32,
+        usable: impl Fn(u64, u64) -> bool,
     ) -> Option<(Module, Record<'_>, Place)> {
         let (m, n) = self.module(source, pc)?;
         let store = &mut self.stores[n];
@@ -131,6 +132,7 @@ impl Cache {
             let from = m.base().wrapping_add(r.head.start);
             let inside = from >= m.start && from.saturating_add(u64::from(r.head.span)) <= m.end;
             inside
+                && usable(from, from.saturating_add(u64::from(r.head.span)))
                 && (!r.head.fixed || r.head.base == m.base())
                 && content(source, guest, from, r.head.span) == Some(r.head.content)
         };
@@ -139,12 +141,16 @@ impl Cache {
         Some((m, r, Place { store: n as u32, at: view.place(&r) }))
     }
 
-    /// The guest offset of what can fault at or before a host offset of a region.
-    pub(crate) fn fault(&self, place: Place, host: u32) -> Option<u32> {
+    /// The guest offset of what can fault at or before a host offset of a region, and whether that
+    /// is a joint load.
+    pub(crate) fn fault(&self, place: Place, host: u32) -> Option<(u32, bool)> {
         let view = self.stores.get(place.store as usize)?.view.as_ref()?;
-        let mut faults = view.at(place.at)?.faults();
-        let n = faults.clone().take_while(|f| f.0 <= host).count();
-        faults.nth(n.checked_sub(1)?).map(|f| f.1)
+        let mut before = None;
+        let mut last = None;
+        for fault in view.at(place.at)?.faults().take_while(|f| f.0 <= host) {
+            before = last.replace(fault);
+        }
+        last.map(|fault| (fault.1, before == Some(fault)))
     }
 
     /// Hash of guest bytes, if they all belong to the mapping around `pc`.

@@ -235,6 +235,7 @@ pub(super) fn value(p: &Packed, args: [u128; 3], fpstat: &mut u32, fpmode: u32) 
         | Op::set
         | Op::insn
         | Op::load
+        | Op::load_joint
         | Op::store
         | Op::rmw
         | Op::cas

@@ -106,7 +106,7 @@ impl Run<'_> {
                 0
             }
 
-            Op::load => self.load(i)?,
+            Op::load | Op::load_joint => self.load(i)?,
             Op::store => self.store(i)?,
             Op::rmw => self.rmw(i)?,
             Op::cas => self.cas(i)?,
