@@ -10,13 +10,13 @@
 //! cheap both ways: [`Layout::RAW_NZCV`].
 
 use remu_ir::passes::condition_on;
-use remu_ir::{Addr, FlagCond, Inst, Op, Order, Region, Slot, Type};
+use remu_ir::{Addr, Cond, FlagCond, Inst, Op, Order, Region, Slot, Type};
 
 use super::alloc::{NO_SPILL, NOBODY, wide};
 use super::enc::{Alu, Mem, RAX, RBP, Rm, W, at, cc};
 use super::int::{ANDN_D, PDEP_D, PEXT_D, SARX_D, SHLX_D, SHRX_D, reg_of, vex_w};
 use super::lower::Compiler;
-use super::truth::{Truth, after_add, after_sub};
+use super::truth::{Truth, after_add, after_sub, host_cond};
 use crate::Layout;
 
 /// Flags that the host's flags hold for as long as they last.
@@ -26,10 +26,12 @@ pub(super) struct HostFlags {
     of: u16,
     /// CF is the inverse of C.
     inverted: bool,
+    /// The value whose operation left them, if they are no flags value's.
+    result: u16,
 }
 
 impl HostFlags {
-    pub(super) const NONE: HostFlags = HostFlags { of: NOBODY, inverted: false };
+    pub(super) const NONE: HostFlags = HostFlags { of: NOBODY, inverted: false, result: NOBODY };
 }
 
 /// A flags slot to be written with the host's flags.
@@ -78,8 +80,57 @@ impl Compiler<'_> {
             && self.vals.get(usize::from(self.host_flags.of)).is_some_and(|v| v.uses > 0)
     }
     fn hold(&mut self, f: u16, inverted: bool) {
-        self.host_flags = HostFlags { of: f, inverted };
+        self.host_flags = HostFlags { of: f, inverted, result: NOBODY };
         self.a.note_flags();
+    }
+    /// The instruction that computed `v` has just left its flags. Nobody may need those before.
+    pub(super) fn hold_result(&mut self, v: u16) {
+        self.host_flags = HostFlags { result: v, ..HostFlags::NONE };
+        self.a.note_flags();
+    }
+    /// The host condition for a comparison if the flags are there already, left by the operation
+    /// that computed one of its operands.
+    pub(super) fn known_condition(&self, i: &Inst) -> Option<u8> {
+        let v = self.host_flags.result;
+        if v == NOBODY || !self.a.has_flags() {
+            return None;
+        }
+        let c = Cond::from_u8(i.aux);
+        let [x, y] = [i.args[0], i.args[1]];
+        let by = self.inst(v);
+        if self.inst(x).ty != by.ty {
+            return None;
+        }
+        let same = |a: u16, b: u16| self.root(a) == self.root(b);
+        match c {
+            // A sum below one of what was added has carried.
+            Cond::Ltu | Cond::Geu
+                if by.op == Op::add
+                    && same(x, v)
+                    && (same(y, by.args[0]) || same(y, by.args[1])) =>
+            {
+                Some(if c == Cond::Ltu { cc::B } else { cc::AE })
+            }
+            Cond::TstEq | Cond::TstNe => None,
+            _ if by.op == Op::sub && same(x, by.args[0]) && same(y, by.args[1]) => {
+                Some(host_cond(c))
+            }
+            Cond::Eq | Cond::Ne if same(x, v) && self.r.const_of(self.root(y)) == Some(0) => {
+                Some(host_cond(c))
+            }
+            _ => None,
+        }
+    }
+    /// Whether a comparison close behind asks for the carry of a sum.
+    pub(super) fn carry_is_wanted(&self, id: u16, i: &Inst) -> bool {
+        const NEAR: usize = 12;
+        self.vals[usize::from(id)].uses > 1
+            && self.r.insts[usize::from(id)..].iter().take(NEAR).any(|n| {
+                n.op == Op::icmp
+                    && n.args[0] == id
+                    && matches!(Cond::from_u8(n.aux), Cond::Ltu | Cond::Geu)
+                    && (n.args[1] == i.args[0] || n.args[1] == i.args[1])
+            })
     }
 
     // ---- computing

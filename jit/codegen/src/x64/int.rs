@@ -123,6 +123,7 @@ impl Compiler<'_> {
                 _ => {
                     self.move_in(w, d, s);
                     self.a.alu_imm(Alu::Add, w, Rm::R(d), v);
+                    self.hold_result(id);
                 }
             }
             self.computed(id, d);
@@ -145,13 +146,14 @@ impl Compiler<'_> {
             return;
         }
         match (a, b) {
-            _ if b == Rm::R(d) => self.a.alu(Alu::Add, w, d, a),
-            (Rm::R(r), Rm::R(s)) if r != d => {
+            (Rm::R(r), Rm::R(s)) if r != d && s != d && !self.carry_is_wanted(id, i) => {
                 self.a.lea(w, d, Mem { base: r, index: Some(s), scale: 0, disp: 0 });
             }
             _ => {
+                let (a, b) = if b == Rm::R(d) { (b, a) } else { (a, b) };
                 self.move_in(w, d, a);
                 self.a.alu(Alu::Add, w, d, b);
+                self.hold_result(id);
             }
         }
         self.computed(id, d);
@@ -170,6 +172,7 @@ impl Compiler<'_> {
             } else {
                 self.move_in(w, d, xs);
                 self.a.alu_imm(a, w, Rm::R(d), v);
+                self.hold_result(id);
             }
             self.computed(id, d);
             return;
@@ -183,10 +186,12 @@ impl Compiler<'_> {
                 self.a.alu(Alu::Add, w, d, xs);
             } else {
                 self.a.alu(a, w, d, xs);
+                self.hold_result(id);
             }
         } else {
             self.move_in(w, d, xs);
             self.a.alu(a, w, d, ys);
+            self.hold_result(id);
         }
         self.computed(id, d);
     }

@@ -27,7 +27,7 @@ impl Truth {
     }
 }
 
-fn host_cond(c: Cond) -> u8 {
+pub(super) fn host_cond(c: Cond) -> u8 {
     match c {
         Cond::Eq | Cond::TstEq => cc::E,
         Cond::Ne | Cond::TstNe => cc::NE,
@@ -195,6 +195,9 @@ impl Compiler<'_> {
         let i = self.inst(id);
         match i.op {
             Op::icmp => {
+                if let Some(c) = self.known_condition(&i) {
+                    return Some(Truth::One(c));
+                }
                 let c = Cond::from_u8(i.aux);
                 let w = wide(self.inst(i.args[0]).ty);
                 let a = if matches!(c, Cond::TstEq | Cond::TstNe) { Alu::And } else { Alu::Cmp };
