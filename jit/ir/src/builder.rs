@@ -224,7 +224,7 @@ impl Builder {
         let id = s.region.insts.len();
         debug_assert!(id < usize::from(Val::NONE_ID), "region too large");
         s.region.insts.push(i);
-        s.join.pass(i.op);
+        s.join.pass(&i);
         if i.op.effects().has(Effects::ENDS_BLOCK) {
             s.open = false;
             if let Some(b) = s.region.blocks.last_mut() {

@@ -139,6 +139,11 @@ fn what_comes_between_keeps_loads_apart() {
         |b: &Builder| b.store(b.get(base), b.c64(0x55), Addr { disp: 1, ..Addr::at(MemOp::U8) });
     assert_eq!(with(&store), (0x5581, 0));
     assert_eq!(with(&|b| b.fence(Order::Acquire)), (0x9281, 0));
+    let flag = |b: &Builder, order| {
+        b.load(b.get(base), Type::I64, Addr { disp: 8, order, ..Addr::at(MemOp::U64) });
+    };
+    assert_eq!(with(&|b| flag(b, Order::Relaxed)), (0x9281, 1));
+    assert_eq!(with(&|b| flag(b, Order::Acquire)), (0x9281, 0));
     assert_eq!(with(&|b| b.brcond(b.bool_const(false), 0x40)), (0x9281, 0));
     assert_eq!(with(&|b| b.set(base, b.add_imm(b.get(base), 1))), (0xa381, 0));
 }

@@ -59,6 +59,27 @@ fn compare(subject: Subject, rows: &[Row], each: usize, sequences: usize) {
     assert!(endless * 4 < compared, "most cases must end");
 }
 
+/// Sequences of few instructions over few registers, which find what random ones do not: values that
+/// are used again. `places` names registers that hold addresses of data.
+fn compare_dense(subject: Subject, places: &[&str], one: impl Fn(&mut Rng) -> u32) {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut bench = Bench::new(subject, "").unwrap();
+    let mut rng = Rng::new(11);
+    let places = bench.registers(|name| places.contains(&name));
+    for n in 0..3000 * factor() {
+        let code = (0..4 + rng.below(60)).map(|_| (one(&mut rng), 4)).collect();
+        let mut case = bench.case(&mut rng, code);
+        for &x in &places {
+            // Not all of the data is in reach now and then.
+            let end = if rng.below(8) == 0 { 40 } else { 64 };
+            case.regs[x] = u128::from(DATA + DATA_SIZE as u64 - end);
+        }
+        if let Verdict::Differs(report) = bench.check(&case) {
+            panic!("sequence {n} {}", bench.shrink(case, report));
+        }
+    }
+}
+
 mod riscv64 {
     use super::*;
 
@@ -112,6 +133,27 @@ mod riscv64 {
         guesses: &["vguess", "vstreak"],
         fpmode,
     };
+
+    /// Long multiplication: halves of products, sums and their carries, in registers that are
+    /// pinned and such that are not.
+    #[test]
+    fn long_multiplication_is_as_interpreted() {
+        compare_dense(SUBJECT, &["sp"], |rng| {
+            let reg = |rng: &mut Rng| rng.pick(&[10, 11, 12, 15, 22, 23, 24, 25]);
+            let (rd, x, y) = (reg(rng) << 7, reg(rng) << 15, reg(rng) << 20);
+            let of = |funct: u32| funct | rd | x | y | 0x33;
+            match rng.below(16) {
+                0..4 => of(0x0200_0000),
+                4..8 => of(0x0200_3000),
+                8 => of(0x0200_1000),
+                9..12 => of(0),
+                12 | 13 => of(0x3000),
+                // ld, sd from 0 to 56(sp)
+                14 => (rng.below(8) as u32) << 23 | 2 << 15 | 0x3003 | rd,
+                _ => (rng.below(4) as u32) << 10 | y | 2 << 15 | 0x3023,
+            }
+        });
+    }
 
     /// Numbers that are read byte by byte, mostly the usual way, some of them where memory ends.
     #[test]
@@ -230,21 +272,44 @@ mod aarch64 {
         rm | (fpcr >> 24 & 1) * 0x18 | (fpcr >> 19 & 1) << 5
     }
 
+    const SUBJECT: Subject = Subject {
+        guest: &remu_aarch64::GUEST,
+        stop: &[1, 0, 0, 0xd4],
+        fpstat: 0x3d,
+        accept,
+        value,
+        guesses: &[],
+        fpmode,
+    };
+
+    /// The same for this guest, whose carries are flags.
+    #[test]
+    fn long_multiplication_is_as_interpreted() {
+        compare_dense(SUBJECT, &["sp"], |rng| {
+            let reg = |rng: &mut Rng| rng.pick(&[0, 1, 2, 3, 14, 15, 24, 25, 31]);
+            let (rd, x, y) = (reg(rng), reg(rng) << 5, reg(rng) << 16);
+            let of = |word: u32| word | rd | x | y;
+            match rng.below(16) {
+                0..4 => of(0x9b00_7c00),
+                4..8 => of(0x9bc0_7c00),
+                8 => of(0x9b40_7c00),
+                9 => of(0xab00_0000),
+                10 | 11 => of(0xba00_0000),
+                12 => of(0x9a00_0000),
+                13 => of(0xeb00_0000),
+                // ldr, str from 0 to 56(sp)
+                14 => 0xf940_03e0 | (rng.below(8) as u32) << 10 | rd,
+                _ => 0xf900_03e0 | (rng.below(8) as u32) << 10 | rd,
+            }
+        });
+    }
+
     #[test]
     fn translated_code_is_as_interpreted() {
         let rows: Vec<Row> = remu_aarch64::decode::PATTERNS
             .iter()
             .map(|p| Row { name: p.name, mask: p.mask, value: p.value, len: p.width / 8 })
             .collect();
-        let subject = Subject {
-            guest: &remu_aarch64::GUEST,
-            stop: &[1, 0, 0, 0xd4],
-            fpstat: 0x3d,
-            accept,
-            value,
-            guesses: &[],
-            fpmode,
-        };
-        compare(subject, &rows, 200, 10_000);
+        compare(SUBJECT, &rows, 200, 10_000);
     }
 }

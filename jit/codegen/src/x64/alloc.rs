@@ -168,7 +168,7 @@ impl Compiler<'_> {
         }
     }
     /// Moves a value from a register to a spill slot.
-    fn spill(&mut self, id: u16, h: Host) {
+    pub(super) fn spill(&mut self, id: u16, h: Host) {
         let n = self.spill_slot();
         self.store_spill(n, h);
         self.spilled_to(id, n);
@@ -181,7 +181,7 @@ impl Compiler<'_> {
     fn is_pinned(h: Host) -> bool {
         PIN_INT.contains(&h) || PIN_VEC.contains(&h)
     }
-    fn free_scratch(&self, vec: bool) -> Option<Host> {
+    pub(super) fn free_scratch(&self, vec: bool) -> Option<Host> {
         let list: &[Host] = if vec { &SCRATCH_VEC } else { &SCRATCH_INT };
         list.iter().copied().find(|&h| {
             self.owner[usize::from(h)] == NOBODY

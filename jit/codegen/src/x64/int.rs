@@ -1,9 +1,9 @@
 //! Integer ops.
 
-use remu_ir::{DivZero, Inst, MemOp, Op, Type};
+use remu_ir::{DivZero, Effects, Inst, MemOp, Op, Type};
 
 use super::Host;
-use super::alloc::{Loc, wide};
+use super::alloc::{Loc, NO_HOST, wide};
 use super::enc::{Alu, Mem, RAX, RCX, RDX, Rm, W, at, cc};
 use super::lower::Compiler;
 
@@ -28,6 +28,7 @@ impl Compiler<'_> {
     pub(super) fn int_op(&mut self, id: u16, i: &Inst) -> bool {
         match i.op {
             Op::add => self.add(id, i),
+            Op::mul | Op::mulhu if self.whole_product(id, i) => {}
             Op::sub | Op::not | Op::mul | Op::shl | Op::shr | Op::sar if self.flags_pending() => {
                 self.keeping_flags(id, i);
             }
@@ -237,11 +238,74 @@ impl Compiler<'_> {
         self.computed(id, d);
     }
 
-    /// One half of the unsigned product; keeps the flags. The factor in rdx
-    /// stays there: multiplications in a row often have one in common.
+    /// Computes both halves of an unsigned product where the first of them stands, if a block
+    /// asks for both: one multiplication fewer. The other half waits in a register or spilled.
+    fn whole_product(&mut self, id: u16, i: &Inst) -> bool {
+        if self.vals[usize::from(id)].loc != Loc::None {
+            // Computed with the half before.
+            return true;
+        }
+        let Some(other) = self.other_half(id, i) else { return false };
+        let ys = self.factors(i.args);
+        self.done_all(i);
+        self.done_all(&self.inst(other));
+        let d = self.dest(id, None);
+        let target = self.vals[usize::from(other)].target;
+        let o = if target != NO_HOST && target != d && self.untouched(target, id, other) {
+            self.dest(other, None)
+        } else {
+            self.free_scratch(false).unwrap_or(RAX)
+        };
+        let (hi, lo) = if i.op == Op::mulhu { (d, o) } else { (o, d) };
+        self.a.vex(vex_w(MULX_D, wide(i.ty)), hi, lo, ys);
+        self.vals[usize::from(other)].zero_high = true;
+        if o == RAX {
+            self.spill(other, RAX);
+        } else {
+            self.place(other, o);
+        }
+        self.computed(id, d);
+        true
+    }
+    /// Whether nobody looks at a pinned register between two instructions.
+    fn untouched(&self, h: Host, from: u16, to: u16) -> bool {
+        self.r.insts[usize::from(from) + 1..usize::from(to)].iter().all(|i| match i.op {
+            Op::insn | Op::iconst | Op::pcconst => true,
+            Op::get | Op::set => self.pin(i.imm as u16).is_some_and(|pin| pin != h),
+            _ => false,
+        })
+    }
+    /// The instruction close behind that wants the other half of a product.
+    fn other_half(&self, id: u16, i: &Inst) -> Option<u16> {
+        const NEAR: usize = 48;
+        let wanted = if i.op == Op::mul { Op::mulhu } else { Op::mul };
+        let factors = [self.root(i.args[0]), self.root(i.args[1])];
+        let behind = self.r.insts.iter().enumerate().skip(usize::from(id) + 1).take(NEAR);
+        let same = |n: &Inst| {
+            let f = [n.args[0], n.args[1]];
+            n.op == wanted
+                && n.ty == i.ty
+                && (f == i.args[..2] || f.map(|v| self.root(v)) == factors)
+        };
+        let (n, _) = behind
+            .take_while(|(_, n)| !n.op.effects().has(Effects::ENDS_BLOCK))
+            .find(|(_, n)| same(n))?;
+        (self.live.is_live(n as u16) && self.vals[n].uses > 0).then_some(n as u16)
+    }
+
+    /// One half of the unsigned product; keeps the flags.
     pub(super) fn mulx(&mut self, id: u16, i: &Inst, high: bool) {
-        let w = wide(i.ty);
-        let [mut x, mut y, ..] = i.args;
+        let ys = self.factors(i.args);
+        self.done_all(i);
+        let d = self.dest(id, None);
+        let (hi, lo) = if high { (d, RAX) } else { (RAX, d) };
+        self.a.vex(vex_w(MULX_D, wide(i.ty)), hi, lo, ys);
+        self.computed(id, d);
+    }
+    /// One factor into rdx; where the other is. The factor in rdx stays there:
+    /// multiplications in a row often have one in common.
+    fn factors(&mut self, args: [u16; 4]) -> Rm {
+        let [mut x, mut y, ..] = args;
         let (xv, yv) = (*self.val(x), *self.val(y));
         let there = Loc::Reg(RDX);
         if xv.loc != there && (yv.loc == there || yv.uses > xv.uses) {
@@ -257,12 +321,7 @@ impl Compiler<'_> {
                 self.moved_to(self.root(x), RDX);
             }
         }
-        let ys = self.rm(y);
-        self.done_all(i);
-        let d = self.dest(id, None);
-        let (hi, lo) = if high { (d, RAX) } else { (RAX, d) };
-        self.a.vex(vex_w(MULX_D, w), hi, lo, ys);
-        self.computed(id, d);
+        self.rm(y)
     }
 
     fn mulh(&mut self, id: u16, i: &Inst) {

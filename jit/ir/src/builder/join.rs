@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 
 use super::Builder;
-use crate::{Addr, Attr, Effects, Inst, MemOp, Op, Type, Val};
+use crate::{Addr, Attr, Effects, Inst, MemOp, Op, Order, Type, Val};
 
 /// More loads than this are not remembered.
 const MOST: usize = 64;
@@ -99,13 +99,17 @@ impl Join {
         self.views.clear();
     }
     /// An instruction is written: loads before it cannot be joined with later ones if it writes
-    /// memory, leaves, or has an effect that nobody here knows.
+    /// memory, leaves, orders other accesses, or has an effect that nobody here knows.
     #[inline]
-    pub(super) fn pass(&mut self, op: Op) {
+    pub(super) fn pass(&mut self, i: &Inst) {
         const ENDS: Effects = Effects(
             Effects::WRITES_MEM.0 | Effects::SIDE.0 | Effects::SIDE_EXIT.0 | Effects::ENDS_BLOCK.0,
         );
-        if !self.views.is_empty() && op.effects().has(ENDS) && op != Op::insn {
+        if self.views.is_empty() {
+            return;
+        }
+        let orders = i.op == Op::load && Addr::of(i).order != Order::Relaxed;
+        if orders || i.op.effects().has(ENDS) && i.op != Op::insn {
             self.forget();
         }
     }
