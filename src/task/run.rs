@@ -48,9 +48,13 @@ impl Task {
                 _ => self.watched_step(),
             };
             let steps = how & mode::STEP != 0;
-            if let Some(kind) = kind
-                && let Some(end) = self.exit(kind)
-            {
+            let end = match kind {
+                // Apart, because the host's predictions are gone after a system call.
+                Some(ExitKind::Syscall) => self.system_call(),
+                Some(kind) => self.exit(kind),
+                None => None,
+            };
+            if let Some(end) = end {
                 return end;
             }
             if steps && matches!(kind, None | Some(ExitKind::Syscall)) {
@@ -59,11 +63,11 @@ impl Task {
         }
     }
 
-    /// Acts on one exit.
+    /// Acts on one exit that is not a system call.
+    #[inline(never)]
     fn exit(&mut self, kind: ExitKind) -> Option<End> {
         match kind {
-            ExitKind::Syscall => return self.system_call(),
-            ExitKind::Continue | ExitKind::Poll | ExitKind::KeyChanged => {}
+            ExitKind::Syscall | ExitKind::Continue | ExitKind::Poll | ExitKind::KeyChanged => {}
             ExitKind::Wait => std::thread::yield_now(),
             ExitKind::InvalidateCode => {
                 let [start, end] = self.cpu.exit_info();
@@ -95,21 +99,34 @@ impl Task {
         let abi = self.shared.abi;
         let trace = &self.signals.state.trace;
         trace.in_call.store(1, Ordering::Relaxed);
-        let outcome = if trace.traced() {
-            self.traced_system_call(number)
+        let traced = trace.traced();
+        let done = if traced { None } else { quick(self, abi, number, &args) };
+        let trace = &self.signals.state.trace;
+        if let Some(Ok(value)) = done
+            && !trace.traced()
+        {
+            trace.in_call.store(0, Ordering::Relaxed);
+            set(&mut self.cpu, regs.result, value);
+            return None;
+        }
+        let outcome = match done {
+            Some(done) => done.into(),
+            None if traced => self.traced_system_call(number),
+            None => dispatch(self, abi, number, args),
+        };
+        // A tracer may have come meanwhile.
+        let outcome = if !traced && self.signals.state.trace.traced() {
+            self.after_traced_call(outcome)
         } else {
-            let outcome = match quick(self, abi, number, &args) {
-                Some(outcome) => outcome,
-                None => dispatch(self, abi, number, args),
-            };
-            // A tracer may have come meanwhile.
-            if self.signals.state.trace.traced() {
-                self.after_traced_call(outcome)
-            } else {
-                outcome
-            }
+            outcome
         };
         self.signals.state.trace.in_call.store(0, Ordering::Relaxed);
+        self.follow(outcome)
+    }
+
+    /// Does what a system call asks for.
+    fn follow(&mut self, outcome: Outcome) -> Option<End> {
+        let (regs, abi) = (self.shared.regs, self.shared.abi);
         match outcome {
             Outcome::Return(value) => set(&mut self.cpu, regs.result, value),
             Outcome::Restart => {

@@ -18,14 +18,15 @@ pub fn dispatch(process: &mut dyn Process, abi: &'static Abi, nr: u64, args: [u6
 }
 
 /// The same, and quicker, for a call that goes to the host's kernel as it is, of a thread that nobody
-/// watches or limits. `None`: it is not such a call, and nothing was done.
+/// watches or limits. `None`: it is not such a call, and nothing was done. Errors are those of the
+/// host's kernel, or [`Errno::RESTART`].
 #[inline]
 pub fn quick<P: Process>(
     process: &mut P,
     abi: &'static Abi,
     nr: u64,
     args: &[u64; 6],
-) -> Option<Outcome> {
+) -> Option<SysResult<u64>> {
     let call = abi.call(nr)?;
     let Policy::Forward(host) = call.policy else { return None };
     if call.path.is_some()
@@ -45,7 +46,7 @@ pub fn quick<P: Process>(
     if done == Err(Errno::EFAULT) && open_outputs(process, call, args) {
         return None;
     }
-    Some(done.into())
+    Some(done)
 }
 
 /// The same for a call that no filter of the thread refuses.

@@ -16,6 +16,14 @@ carry_chain:        adds x0, x0, x2
                     adc x4, x4, xzr
 multiply_wide:      mul x4, x0, x1
                     umulh x5, x0, x1
+product_row:        mul x14, x7, x6
+                    mul x15, x8, x6
+                    adds x20, x20, x14
+                    adcs x21, x21, x15
+                    umulh x14, x7, x6
+                    umulh x15, x8, x6
+                    adds x21, x21, x14
+                    adc x22, x22, x15
 multiply_add:       madd x0, x1, x2, x0
 divide:             udiv x0, x1, x2
 bit_field:          ubfx x0, x1, 8, 4

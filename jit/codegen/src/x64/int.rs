@@ -246,7 +246,7 @@ impl Compiler<'_> {
             return true;
         }
         let Some(other) = self.other_half(id, i) else { return false };
-        let ys = self.factors(i.args);
+        let ys = self.factors(id, i.args);
         self.done_all(i);
         self.done_all(&self.inst(other));
         let d = self.dest(id, None);
@@ -277,7 +277,7 @@ impl Compiler<'_> {
     }
     /// The instruction close behind that wants the other half of a product.
     fn other_half(&self, id: u16, i: &Inst) -> Option<u16> {
-        const NEAR: usize = 48;
+        const NEAR: usize = 96;
         let wanted = if i.op == Op::mul { Op::mulhu } else { Op::mul };
         let factors = [self.root(i.args[0]), self.root(i.args[1])];
         let behind = self.r.insts.iter().enumerate().skip(usize::from(id) + 1).take(NEAR);
@@ -295,7 +295,7 @@ impl Compiler<'_> {
 
     /// One half of the unsigned product; keeps the flags.
     pub(super) fn mulx(&mut self, id: u16, i: &Inst, high: bool) {
-        let ys = self.factors(i.args);
+        let ys = self.factors(id, i.args);
         self.done_all(i);
         let d = self.dest(id, None);
         let (hi, lo) = if high { (d, RAX) } else { (RAX, d) };
@@ -304,11 +304,11 @@ impl Compiler<'_> {
     }
     /// One factor into rdx; where the other is. The factor in rdx stays there:
     /// multiplications in a row often have one in common.
-    fn factors(&mut self, args: [u16; 4]) -> Rm {
+    fn factors(&mut self, id: u16, args: [u16; 4]) -> Rm {
         let [mut x, mut y, ..] = args;
         let (xv, yv) = (*self.val(x), *self.val(y));
         let there = Loc::Reg(RDX);
-        if xv.loc != there && (yv.loc == there || yv.uses > xv.uses) {
+        if xv.loc != there && (yv.loc == there || self.is_next_factor(id, y, x)) {
             core::mem::swap(&mut x, &mut y);
         }
         let v = *self.val(x);
@@ -322,6 +322,15 @@ impl Compiler<'_> {
             }
         }
         self.rm(y)
+    }
+
+    /// Whether the next other product has `y` as a factor and not `x`.
+    fn is_next_factor(&self, id: u16, y: u16, x: u16) -> bool {
+        const NEAR: usize = 12;
+        let behind = self.r.insts.iter().skip(usize::from(id) + 1).take(NEAR);
+        let mut products = behind.filter(|n| matches!(n.op, Op::mul | Op::mulhu));
+        let has = |n: &Inst, v: u16| n.args[..2].contains(&v);
+        products.find(|n| has(n, x) != has(n, y)).is_some_and(|n| has(n, y))
     }
 
     fn mulh(&mut self, id: u16, i: &Inst) {
