@@ -167,7 +167,7 @@ impl Builder {
     pub(super) fn moved_part(&self, v: Val, x: Val, bits: u32) {
         let mut s = self.0.borrow_mut();
         let j = &mut s.join;
-        if j.parts.is_empty() || bits % 8 != 0 {
+        if j.parts.is_empty() || !bits.is_multiple_of(8) {
             return;
         }
         if let Some(p) = j.part(x.id).filter(|p| !p.signed)
