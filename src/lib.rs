@@ -6,6 +6,7 @@
 mod cache;
 pub mod cli;
 mod dump;
+mod gate;
 mod gdb;
 mod guest;
 mod host;

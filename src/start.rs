@@ -281,6 +281,7 @@ fn engine(
     let isa = (row.make)(&model).map_err(|e| Failure::own(format!("-cpu: {e}")))?;
     let mut options = remu_engine::Options::default();
     options.perf_map = inv.options.perfmap;
+    options.jit_dump = inv.options.jitdump;
     options.measure = inv.options.stats;
     if inv.options.least_host {
         options.host = remu_engine::Host::LEAST;

@@ -63,6 +63,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// `-perfmap`.
     pub perfmap: bool,
+    /// `-jitdump`.
+    pub jitdump: bool,
     /// `--stats`.
     pub stats: bool,
     /// `--host least`.

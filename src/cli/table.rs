@@ -60,7 +60,7 @@ pub(super) static ROWS: &[Row] = &[
     row("strace", "strace", "", "STRACE", "print system calls", |o, _| { o.strace = true; Ok(()) }),
     row("seed", "seed", "SEED", "RAND_SEED", "make AT_RANDOM and the layout repeatable", |o, a| { o.seed = Some(size(a)?); Ok(()) }),
     row("perfmap", "perfmap", "", "PERFMAP", "write /tmp/perf-PID.map", |o, _| { o.perfmap = true; Ok(()) }),
-    row("jitdump", "jitdump", "", "JITDUMP", "write a jitdump file", |_, _| Err("not supported yet: use -perfmap".into())),
+    row("jitdump", "jitdump", "", "JITDUMP", "write jit-PID.dump to the working folder, for perf inject", |o, _| { o.jitdump = true; Ok(()) }),
     row("trace", "trace", "EVENTS", "TRACE", "", |_, _| Err("trace events are not supported: see -d help".into())),
     row("plugin", "plugin", "FILE", "PLUGIN", "", |_, _| Err("plugins are not supported".into())),
     row("syscalls", "syscalls", "", "", "print which system calls are supported, and how", |o, _| { o.show_calls = Some(Form::Text); Ok(()) }),

@@ -7,6 +7,7 @@ use remu_syscalls::{CloneArgs, Errno, GuestMemory, SysResult};
 
 use super::raw::{self, CloneCall, Handshake};
 use super::{End, Shared, Task, exit};
+use crate::gate;
 use crate::guest::set;
 use crate::signal::host;
 use crate::trace::{self, Kick};
@@ -81,9 +82,7 @@ impl Task {
         // The new thread starts with everything blocked but faults, which a word of the guest's may
         // cause, and opens its own mask when it is ready.
         let old = host::block();
-        let spawned = std::thread::Builder::new()
-            .stack_size(HOST_STACK)
-            .spawn(move || thread_main(task, &a, &told));
+        let spawned = gate::spawn(HOST_STACK, move || thread_main(task, &a, &told));
         if spawned.is_err() {
             host::set_mask(old);
             self.shared.live.fetch_sub(1, Ordering::AcqRel);
@@ -108,6 +107,7 @@ impl Task {
         let rest = shared.rest.hold();
         let tracees = trace::hold();
         let traced = self.traces_child(a);
+        let closed = (!plain).then(gate::close);
         let pid = if plain {
             raw::fork()
         } else {
@@ -123,6 +123,8 @@ impl Task {
         };
         let pid = match pid {
             Ok(0) => {
+                gate::in_child();
+                drop(closed);
                 engine.in_child(&self.cpu);
                 tracees.in_child();
                 rest.in_child();
@@ -131,7 +133,7 @@ impl Task {
             }
             other => other?,
         };
-        drop((tracees, rest, limits, actions, space, engine, changes));
+        drop((closed, tracees, rest, limits, actions, space, engine, changes));
         if a.flags & PARENT_SETTID != 0 {
             // As the kernel: an address that cannot be written changes nothing.
             let _ = GuestMemory::default().write(a.parent_tid, &(pid as u32));
@@ -229,9 +231,7 @@ impl Task {
         let ready = Arc::new(Handshake::default());
         let told = ready.clone();
         let old = host::block();
-        let spawned = std::thread::Builder::new()
-            .stack_size(HOST_STACK)
-            .spawn(move || sharing_main(child, &a, &told));
+        let spawned = gate::spawn(HOST_STACK, move || sharing_main(child, &a, &told));
         let pid = if spawned.is_ok() { ready.wait() } else { -libc::EAGAIN };
         self.first_thread_made();
         host::set_mask(old);

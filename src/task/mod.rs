@@ -32,7 +32,8 @@ pub(crate) use exec::{
     resolve_program,
 };
 pub(crate) use raw::{
-    allow_tracer, close_others, forbid_core, fork_apart, memory_file, remove_after_end, show_guest,
+    allow_tracer, close_others, forbid_core, fork_apart, futex_wait, futex_wake_all, memory_file,
+    remove_after_end, show_guest, thread_exists,
 };
 pub(crate) use run::End;
 

@@ -3,7 +3,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use remu_syscalls::{AUXV_RUNNER, Errno, SysResult};
 
@@ -116,8 +116,9 @@ pub(super) struct CloneCall {
     pub(super) cgroup: u64,
 }
 
-/// A new process with its own copy of memory and flags that fork(2) does not have. In a process of
-/// several threads, a lock of the C library that another thread holds stays held in the child.
+/// A new process with its own copy of memory and flags that fork(2) does not have. A lock of the C
+/// library that another thread holds stays held in the child, unless the gate before the allocator is
+/// closed ([`crate::gate`]).
 pub(super) fn clone_process(args: &CloneCall) -> SysResult<u64> {
     debug_assert!(args.flags & libc::CLONE_VM as u64 == 0 && args.stack == 0);
     let size = size_of::<CloneCall>() as u64;
@@ -257,6 +258,21 @@ pub(super) fn unshare(flags: u64) -> SysResult<u64> {
 pub(super) fn futex_wake(addr: u64) {
     // A guest address that is gone wakes nobody.
     let _ = call(libc::SYS_futex, [addr, libc::FUTEX_WAKE as u64, 1, 0, 0, 0]);
+}
+
+/// Sleeps while a word of this process has the value; may return without that.
+pub(crate) fn futex_wait(word: &AtomicU32, value: u32) {
+    let _ = call(libc::SYS_futex, [word.as_ptr() as u64, PRIVATE_WAIT, value.into(), 0, 0, 0]);
+}
+
+/// Wakes all that sleep on a word of this process.
+pub(crate) fn futex_wake_all(word: &AtomicU32) {
+    let _ = call(libc::SYS_futex, [word.as_ptr() as u64, PRIVATE_WAKE, i32::MAX as u64, 0, 0, 0]);
+}
+
+/// True for the number of a thread that the kernel has; never for 0.
+pub(crate) fn thread_exists(tid: i32) -> bool {
+    tid > 0 && call(libc::SYS_tkill, [tid as u64, 0, 0, 0, 0, 0]) != Err(Errno::ESRCH)
 }
 
 /// Hands the kernel the thread's list of robust futexes.

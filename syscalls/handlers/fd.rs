@@ -8,7 +8,7 @@ use crate::{Errno, SysResult, notify, stats};
 
 /// close(2). Dispatch has refused the runner's own descriptors.
 pub(crate) fn close(cx: &mut Context<'_>, kinds::Fd(fd): kinds::Fd) -> SysResult<u64> {
-    super::uring::closed(fd);
+    super::rings::closed(fd as u32, fd as u32);
     cx.blocking(libc::SYS_close, [fd as u64, 0, 0, 0, 0, 0])
 }
 
@@ -28,6 +28,9 @@ pub(crate) fn close_range(
             &[from.into(), to.into(), flags.0.into(), 0, 0, 0],
         )
     };
+    if flags.0 & libc::CLOSE_RANGE_CLOEXEC == 0 {
+        super::rings::closed(first.0, last.0);
+    }
     let own = private_fds(cx, first.0, last.0);
     let mut from = Some(first.0);
     for fd in own {
@@ -60,6 +63,9 @@ pub(crate) fn dup3(
     new: kinds::Fd,
     flags: kinds::FdFlags,
 ) -> SysResult<u64> {
+    if old.0 != new.0 {
+        super::rings::closed(new.0 as u32, new.0 as u32);
+    }
     cx.host(libc::SYS_dup3, [old.0 as u64, new.0 as u64, flags.0.into(), 0, 0, 0])
 }
 

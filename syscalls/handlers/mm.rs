@@ -27,7 +27,7 @@ pub(crate) fn mmap(
         fd: fd.0,
         offset: offset.0,
     })?;
-    super::uring::mapped(fd.0, offset.0, at);
+    super::rings::mapped(fd.0, offset.0, at);
     Ok(at)
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod mm;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod procfs;
+pub(crate) mod rings;
 pub(crate) mod rlimit;
 pub(crate) mod seccomp;
 pub(crate) mod signal;

@@ -5,19 +5,20 @@
 //! are the guest's again. Where a kernel thread takes entries without a call (`IORING_SETUP_SQPOLL`),
 //! the ring is restricted to opcodes that need nothing of this.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::rings::{self, Name, P_FLAGS, Params, Ring, long, word};
 use crate::context::{Context, HostPath};
 use crate::structs::{EpollEvent, OpenHow};
 use crate::table::kinds;
-use crate::uring::op;
+use crate::uring::{self, op};
 use crate::{Errno, Plain, SysResult};
 
 /// Flags of io_uring_setup(2).
 const SETUP_SQPOLL: u32 = 1 << 1;
 const SETUP_R_DISABLED: u32 = 1 << 6;
 const SETUP_SQE128: u32 = 1 << 10;
-const SETUP_NO_MMAP: u32 = 1 << 14;
+const SETUP_REGISTERED_FD_ONLY: u32 = 1 << 15;
 const SETUP_NO_SQARRAY: u32 = 1 << 16;
 /// Flags of io_uring_enter(2).
 const ENTER_EXT_ARG: u64 = 1 << 3;
@@ -28,11 +29,12 @@ const REGISTER_PROBE: u32 = 8;
 const REGISTER_RESTRICTIONS: u32 = 11;
 const REGISTER_ENABLE_RINGS: u32 = 12;
 const REGISTER_RING_FDS: u32 = 20;
+const UNREGISTER_RING_FDS: u32 = 21;
+const REGISTER_RESIZE_RINGS: u32 = 33;
 /// The operation names a registered ring instead of a descriptor.
 const REGISTER_USE_REGISTERED_RING: u32 = 1 << 31;
-/// Offsets at which the parts of a ring are mapped.
-const OFF_SQ_RING: u64 = 0;
-const OFF_SQES: u64 = 0x1000_0000;
+/// Bytes of `struct io_uring_rsrc_update`: index or all ones, reserved, descriptor.
+const UPDATE: u64 = 16;
 /// The descriptor of an entry is an index of registered files.
 const SQE_FIXED_FILE: u8 = 1;
 /// No opcode.
@@ -45,77 +47,6 @@ const OFF: usize = 8;
 const ADDR: usize = 16;
 const LEN: usize = 24;
 const FLAGS: usize = 28;
-
-/// What is known of a ring of this process. No lock: a fork at any moment leaves it usable.
-struct Ring {
-    /// Descriptor and 1; 0 is free.
-    fd: AtomicI32,
-    setup: AtomicU32,
-    /// Guest addresses of the mapped parts, 0 before that.
-    ring: AtomicU64,
-    sqes: AtomicU64,
-    head: AtomicU32,
-    tail: AtomicU32,
-    mask: AtomicU32,
-    array: AtomicU32,
-}
-
-const RINGS: usize = 256;
-static TABLE: [Ring; RINGS] = [const {
-    Ring {
-        fd: AtomicI32::new(0),
-        setup: AtomicU32::new(0),
-        ring: AtomicU64::new(0),
-        sqes: AtomicU64::new(0),
-        head: AtomicU32::new(0),
-        tail: AtomicU32::new(0),
-        mask: AtomicU32::new(0),
-        array: AtomicU32::new(0),
-    }
-}; RINGS];
-/// There was a ring.
-static ANY: AtomicBool = AtomicBool::new(false);
-
-fn find(fd: i32) -> Option<&'static Ring> {
-    if !ANY.load(Ordering::Acquire) || fd < 0 {
-        return None;
-    }
-    TABLE.iter().find(|r| r.fd.load(Ordering::Acquire) == fd + 1)
-}
-
-/// Notes where the guest has mapped a part of a ring.
-pub(crate) fn mapped(fd: i32, offset: u64, at: u64) {
-    if let Some(r) = find(fd) {
-        match offset {
-            OFF_SQ_RING => r.ring.store(at, Ordering::Release),
-            OFF_SQES => r.sqes.store(at, Ordering::Release),
-            _ => {}
-        }
-    }
-}
-
-/// Forgets a ring whose descriptor is closed.
-pub(crate) fn closed(fd: i32) {
-    if let Some(r) = find(fd) {
-        r.fd.store(0, Ordering::Release);
-    }
-}
-
-/// `struct io_uring_params`, of which 32-bit words are named by their place.
-type Params = [u8; 120];
-const P_FLAGS: usize = 8;
-/// `sq_off`: head, tail, ring_mask, ring_entries, flags, dropped, array, resv1, user_addr.
-const P_SQ_OFF: usize = 40;
-/// `cq_off.user_addr`.
-const P_CQ_USER: usize = 112;
-
-fn word(p: &[u8], at: usize) -> u32 {
-    p.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes)
-}
-
-fn long(p: &[u8], at: usize) -> u64 {
-    p.get(at..at + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
-}
 
 /// io_uring_setup(2).
 pub(crate) fn setup(
@@ -132,42 +63,38 @@ pub(crate) fn setup(
     if restrict {
         p[P_FLAGS..P_FLAGS + 4].copy_from_slice(&(asked | SETUP_R_DISABLED).to_le_bytes());
     }
+    let indexed = asked & SETUP_REGISTERED_FD_ONLY != 0;
+    if indexed && uring::is_lent() {
+        return Err(Errno::EINVAL);
+    }
     let at = p.as_mut_ptr() as u64;
-    let fd = cx.host(libc::SYS_io_uring_setup, [entries.0.into(), at, 0, 0, 0, 0])?;
-    let done = if restrict { restricted(cx, fd) } else { Ok(()) };
+    let made = cx.host(libc::SYS_io_uring_setup, [entries.0.into(), at, 0, 0, 0, 0])?;
+    let name = if indexed { Name::Index(made as u32) } else { Name::Fd(made as i32) };
+    let done = if restrict { restricted(cx, name) } else { Ok(()) };
     p[P_FLAGS..P_FLAGS + 4].copy_from_slice(&asked.to_le_bytes());
     let done = done
         .and_then(|()| cx.mem().write_bytes(params.0, &p))
-        .and_then(|()| note(fd as i32, &p).ok_or(Errno::ENFILE));
+        .and_then(|()| rings::note(name, &p).ok_or(Errno::ENFILE));
     if let Err(e) = done {
-        cx.host(libc::SYS_close, [fd, 0, 0, 0, 0, 0])?;
+        match name {
+            Name::Fd(_) => cx.host(libc::SYS_close, [made, 0, 0, 0, 0, 0])?,
+            Name::Index(index) => {
+                let update = [u64::from(index), 0];
+                operate(cx, name, UNREGISTER_RING_FDS, update.as_ptr() as u64, 1)?
+            }
+        };
         return Err(e);
     }
-    Ok(fd)
+    Ok(made)
 }
 
-/// Keeps what `params` says about a new ring.
-fn note(fd: i32, p: &Params) -> Option<()> {
-    // One that was closed without close(2) had the same number.
-    let same = TABLE.iter().find(|r| r.fd.load(Ordering::Acquire) == fd + 1);
-    let free = || {
-        let take =
-            |r: &&Ring| r.fd.compare_exchange(0, -1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        TABLE.iter().find(take)
+/// io_uring_register(2) by the runner itself.
+fn operate(cx: &Context<'_>, ring: Name, what: u32, arg: u64, n: u64) -> SysResult<u64> {
+    let (fd, what) = match ring {
+        Name::Fd(fd) => (fd as u64, what),
+        Name::Index(index) => (index.into(), what | REGISTER_USE_REGISTERED_RING),
     };
-    let r = same.or_else(free)?;
-    let setup = word(p, P_FLAGS);
-    let user = |at| if setup & SETUP_NO_MMAP != 0 { long(p, at) } else { 0 };
-    r.setup.store(setup, Ordering::Relaxed);
-    r.head.store(word(p, P_SQ_OFF), Ordering::Relaxed);
-    r.tail.store(word(p, P_SQ_OFF + 4), Ordering::Relaxed);
-    r.mask.store(word(p, P_SQ_OFF + 8), Ordering::Relaxed);
-    r.array.store(word(p, P_SQ_OFF + 24), Ordering::Relaxed);
-    r.sqes.store(user(P_SQ_OFF + 32), Ordering::Relaxed);
-    r.ring.store(user(P_CQ_USER), Ordering::Relaxed);
-    r.fd.store(fd + 1, Ordering::Release);
-    ANY.store(true, Ordering::Release);
-    Some(())
+    cx.host(libc::SYS_io_uring_register, [fd, what.into(), arg, n, 0, 0])
 }
 
 /// True for opcodes that are never right without a look at the entry.
@@ -181,7 +108,7 @@ fn needs_care(cx: &Context<'_>, code: u8) -> bool {
 }
 
 /// Lets a ring do what needs no care, and starts it.
-fn restricted(cx: &Context<'_>, fd: u64) -> SysResult<()> {
+fn restricted(cx: &Context<'_>, ring: Name) -> SysResult<()> {
     const REGISTER_OP: u16 = 0;
     const SQE_OP: u16 = 1;
     const SQE_FLAGS_ALLOWED: u16 = 2;
@@ -194,7 +121,7 @@ fn restricted(cx: &Context<'_>, fd: u64) -> SysResult<()> {
     let register = |what: u32, list: &[[u8; 16]]| {
         let (at, n) = (list.as_ptr() as u64, list.len() as u64);
         let at = if n == 0 { 0 } else { at };
-        cx.host(libc::SYS_io_uring_register, [fd, what.into(), at, n, 0, 0])
+        operate(cx, ring, what, at, n)
     };
     // Kernels refuse numbers that they do not know yet: the most that this one takes.
     let mut done = Err(Errno::EINVAL);
@@ -221,17 +148,40 @@ pub(crate) fn register(
     arg: kinds::Addr,
     n: kinds::Uint,
 ) -> SysResult<u64> {
-    // A ring is looked up by its descriptor; programs go on without a registered one.
-    if what.0 == REGISTER_RING_FDS || what.0 & REGISTER_USE_REGISTERED_RING != 0 {
+    let registered = what.0 & REGISTER_USE_REGISTERED_RING != 0;
+    let ring = if registered { Name::Index(fd.0 as u32) } else { Name::Fd(fd.0) };
+    let operation = what.0 & !REGISTER_USE_REGISTERED_RING;
+    if operation == REGISTER_RING_FDS && uring::is_lent() {
+        // Its indices could not be told from the lender's; programs go on without.
         return Err(Errno::EINVAL);
     }
     let arg_host = if arg.0 == 0 { 0 } else { cx.mem().host(arg.0) };
     let args = [fd.0 as u64, what.0.into(), arg_host, n.0.into(), 0, 0];
     let done = cx.blocking(libc::SYS_io_uring_register, args)?;
-    if what.0 == REGISTER_PROBE && n.0 > u32::from(op::EPOLL_WAIT) {
-        // Its events would be written in the host's layout after the call.
-        let flags = arg.0.wrapping_add(16 + 8 * u64::from(op::EPOLL_WAIT) + 2);
-        cx.mem().write::<u16>(flags, &0)?;
+    match operation {
+        REGISTER_PROBE if n.0 > u32::from(op::EPOLL_WAIT) => {
+            // Its events would be written in the host's layout after the call.
+            let flags = arg.0.wrapping_add(16 + 8 * u64::from(op::EPOLL_WAIT) + 2);
+            cx.mem().write::<u16>(flags, &0)?;
+        }
+        REGISTER_RING_FDS | UNREGISTER_RING_FDS if !uring::is_lent() => {
+            for i in 0..done.min(rings::REGISTERED as u64) {
+                let mut update = [0; UPDATE as usize];
+                cx.mem().read_bytes(arg.0.wrapping_add(i * UPDATE), &mut update)?;
+                match operation {
+                    REGISTER_RING_FDS => rings::register(word(&update, 0), word(&update, 8) as i32),
+                    _ => rings::unregister(word(&update, 0)),
+                }
+            }
+        }
+        REGISTER_RESIZE_RINGS => {
+            let mut p: Params = [0; 120];
+            if let Some(ring) = ring.ring() {
+                cx.mem().read_bytes(arg.0, &mut p)?;
+                ring.lies(&p);
+            }
+        }
+        _ => {}
     }
     Ok(done)
 }
@@ -246,10 +196,9 @@ pub(crate) fn enter(
     arg: kinds::Addr,
     size: kinds::Size,
 ) -> SysResult<u64> {
-    if flags.0 & ENTER_REGISTERED_RING != 0 {
-        return Err(Errno::EINVAL);
-    }
-    let changed = match find(fd.0) {
+    let registered = flags.0 & ENTER_REGISTERED_RING != 0;
+    let ring = if registered { Name::Index(fd.0 as u32) } else { Name::Fd(fd.0) };
+    let changed = match ring.ring() {
         Some(ring) if submit.0 > 0 => translate(cx, ring, submit.0),
         _ => Changed::default(),
     };

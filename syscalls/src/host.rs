@@ -49,6 +49,13 @@ pub(crate) fn is_proc(fd: i32) -> bool {
         && unsafe { fs.assume_init() }.f_type == libc::PROC_SUPER_MAGIC
 }
 
+/// True where two descriptors of this process share an open file (kcmp(2)).
+pub(crate) fn is_same_file(a: i32, b: i32) -> bool {
+    const KCMP_FILE: u64 = 0;
+    let own = u64::from(std::process::id());
+    forward(libc::SYS_kcmp, &[own, own, KCMP_FILE, a as u64, b as u64, 0]) == Ok(0)
+}
+
 /// A folder, opened to look things up in it.
 pub(crate) fn open_folder(dirfd: i32, path: &CStr) -> SysResult<OwnedFd> {
     let flags = (libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;

@@ -367,7 +367,7 @@ syscalls! {
     io_pgetevents (ctx: AioCtx, min: Long, n: Long, events: Addr, timeout: In<Timespec>, mask: In<SigsetArg>) -> Int = handler(poll::io_pgetevents), blocking;
     io_uring_setup (entries: Uint, params: Addr) -> Fd = handler(uring::setup), note("a ring with a polling thread refuses opcodes that need translation");
     io_uring_enter (fd: Fd, submit: Uint, complete: Uint, flags: Hex, mask: Addr, size: Size) -> Int = handler(uring::enter), blocking, note("IORING_OP_EPOLL_WAIT is refused");
-    io_uring_register (fd: Fd, op: Uint, arg: Addr, n: Uint) -> Int = handler(uring::register), blocking, note("ring descriptors are not registered");
+    io_uring_register (fd: Fd, op: Uint, arg: Addr, n: Uint) -> Int = handler(uring::register), blocking;
 
     // ---- one processor only ----
     riscv_hwprobe (pairs: InOut<HwprobePairs>, n: Size, cpu_size: Size, cpus: Addr, flags: Hex) -> Zero = handler(system::riscv_hwprobe);

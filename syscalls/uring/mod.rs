@@ -42,6 +42,7 @@ pub fn set_io(io: Io) {
 
 /// In a forked child: the parent's ring is not the child's.
 pub fn forked() {
+    crate::handlers::rings::forked();
     RING.with_borrow_mut(|r| *r = None);
 }
 

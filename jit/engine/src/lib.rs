@@ -7,6 +7,7 @@ mod code;
 mod cpu;
 mod fault;
 mod machine;
+mod perf;
 mod regions;
 mod run;
 mod serve;

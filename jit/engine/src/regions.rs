@@ -175,6 +175,10 @@ impl Regions {
         let n = (0..=last).rev().find(|&n| self.list[n].host <= host)?;
         (host - self.list[n].host < u64::from(self.list[n].len)).then_some(n as u32)
     }
+    /// Host address, bytes and first guest address of every region.
+    pub(crate) fn shown(&self) -> impl DoubleEndedIterator<Item = (u64, usize, u64)> + Clone {
+        self.list.iter().map(|r| (r.host, r.len as usize, r.guest_start))
+    }
     pub(crate) fn get(&self, n: u32) -> Option<&Translated> {
         self.list.get(n as usize)
     }

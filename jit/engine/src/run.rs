@@ -3,8 +3,6 @@
 
 use core::cell::RefCell;
 use core::sync::atomic::Ordering;
-use std::io::Write;
-use std::sync::Mutex;
 
 use remu_codegen::{Layout, SoftMmu};
 use remu_ir::ExitKind;
@@ -162,19 +160,5 @@ impl Engine {
         let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
         mem.word(Layout::FPSTAT).store(fp | sticky, Ordering::Relaxed);
         ExitKind::from_u8(kind as u8)
-    }
-}
-
-static PERF_MAP: Mutex<Option<std::fs::File>> = Mutex::new(None);
-
-/// Adds a region to `/tmp/perf-PID.map`, where perf looks for names.
-pub(crate) fn perf_map(host: u64, len: usize, pc: u64) {
-    let Ok(mut file) = PERF_MAP.lock() else { return };
-    if file.is_none() {
-        *file = std::fs::File::create(format!("/tmp/perf-{}.map", std::process::id())).ok();
-    }
-    if let Some(f) = file.as_mut() {
-        // A full disk only costs names.
-        let _ = writeln!(f, "{host:x} {len:x} guest_{pc:x}");
     }
 }

@@ -17,6 +17,7 @@ use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory, FaultAt};
 use crate::machine::on_access;
+use crate::perf::Perf;
 use crate::regions::{Faults, NewRegion, Regions};
 use crate::show;
 use crate::space::{Mapped, Space};
@@ -57,6 +58,8 @@ pub struct Options {
     pub fold: bool,
     /// Write `/tmp/perf-PID.map`.
     pub perf_map: bool,
+    /// Write `jit-PID.dump` to the working folder.
+    pub jit_dump: bool,
     /// Collect the figures of [`Stats`] that cost time.
     pub measure: bool,
     /// What translated code uses of the host.
@@ -78,6 +81,7 @@ impl Default for Options {
             limits: Limits::default(),
             fold: true,
             perf_map: false,
+            jit_dump: false,
             measure: false,
             host: Host::detect(),
             cache: None,
@@ -132,6 +136,7 @@ pub(crate) struct Inner {
     compiled: Compiled,
     entries: Vec<(u64, u32)>,
     pub(crate) stats: Stats,
+    perf: Perf,
 }
 
 pub(crate) struct BuilderBox(pub(crate) Builder);
@@ -187,6 +192,7 @@ impl ForkGuard<'_> {
     /// In the child: only this processor's thread exists there.
     pub fn in_child(mut self, cpu: &Cpu) {
         self.0.cpus = vec![Arc::downgrade(&cpu.mem)];
+        self.0.perf.in_child();
         // What was translated before is the parent's to save.
         if let Some(c) = &mut self.0.cache {
             c.unsaved.clear();
@@ -308,6 +314,7 @@ impl Engine {
                 measured: opts.measure.then(Box::<Measured>::default),
                 ..Stats::default()
             },
+            perf: Perf::default(),
         };
         let engine = Engine {
             isa,
@@ -519,10 +526,10 @@ impl Engine {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         table.insert(space, (host - s.code.base()) as u32, entries);
         let found = entries.iter().find(|e| e.0 == pc).map_or(host, |e| host + u64::from(e.1));
-        if self.opts.perf_map {
-            crate::run::perf_map(host, new.len, pc);
-        }
         s.regions.push(new);
+        if self.opts.perf_map || self.opts.jit_dump {
+            s.perf.tell((self.opts.perf_map, self.opts.jit_dump), &s.code, s.regions.shown());
+        }
         for l in links {
             if let Some(to) = table.get(l.target, space.of_page()) {
                 let (site, to) = (host + u64::from(l.site), s.code.base() + u64::from(to));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -136,6 +138,86 @@ static void rings(void)
     }
 }
 
+struct update { uint32_t index, reserved; uint64_t ring; };
+
+static int enter_index(int index, int n)
+{
+    int r = syscall(__NR_io_uring_enter, index, n, n, 1 | 16, 0, 0);
+    return r < 0 ? -errno : r;
+}
+
+/* Flags of openat differ between processors: not a folder, if they arrive. */
+static void add_openat(void)
+{
+    add(18, AT_FDCWD, (uint64_t)"/dev/null", 0, 0)->rw = O_RDONLY | O_DIRECTORY;
+}
+
+static void *of_another_thread(void *index)
+{
+    return (void *)(intptr_t)enter_index((intptr_t)index, 0);
+}
+
+/* Rings named by an index of the thread, and by copies of their descriptor. */
+static void registered(void)
+{
+    if (make(0))
+        return;
+    struct update u = { -1u, 0, ring }, bad = { 99, 0, ring }, other = { -1u, 0, 1 };
+    int copy = dup(ring);
+    add_openat();
+    printf("copy %ld", syscall(__NR_io_uring_enter, copy, 1, 1, 1, 0, 0));
+    printf(" %d\n", result());
+    printf("register %ld index %u", syscall(__NR_io_uring_register, ring, 20, &u, 1), u.index);
+    printf(" bad %ld %d", syscall(__NR_io_uring_register, ring, 20, &bad, 1), errno);
+    printf(" no ring %ld %d\n", syscall(__NR_io_uring_register, ring, 20, &other, 1), errno);
+    add_openat();
+    printf("by index %d", enter_index(u.index, 1));
+    printf(" %d\n", result());
+    close(copy);
+    close(ring);
+    add_openat();
+    printf("closed %d", enter_index(u.index, 1));
+    printf(" %d others %d %d\n", result(), enter_index(u.index + 1, 0), enter_index(77, 0));
+
+    pthread_t t;
+    void *in_thread;
+    pthread_create(&t, 0, of_another_thread, (void *)(intptr_t)u.index);
+    pthread_join(t, &in_thread);
+    int status = 0, pid = fork();
+    if (pid == 0)
+        _exit(-enter_index(u.index, 0));
+    waitpid(pid, &status, 0);
+    printf("thread %d child %d\n", (int)(intptr_t)in_thread, WEXITSTATUS(status));
+
+    char probe[16 + 8 * 64] = "";
+    printf("operation by index %ld\n", syscall(__NR_io_uring_register, u.index, 8u | 1u << 31, probe, 64));
+    u.ring = 0;
+    printf("unregister %ld", syscall(__NR_io_uring_register, u.index, 21u | 1u << 31, &u, 1));
+    printf(" then %d\n", enter_index(u.index, 0));
+    munmap(sqes, p.sq * 64);
+    munmap(cq, p.c.cqes + p.cq * 16);
+    munmap(sq, p.s.array + p.sq * 4);
+
+    /* In memory of our own and without a descriptor. */
+    char *own = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    memset(&p, 0, sizeof p);
+    p.flags = 1 << 14 | 1 << 15;
+    p.s.user = (uint64_t)own;
+    p.c.user = (uint64_t)own + 4096;
+    int index = syscall(__NR_io_uring_setup, 8, &p);
+    printf("without descriptor %d", index);
+    if (index >= 0) {
+        sq = cq = own + 4096;
+        sqes = (struct sqe *)own;
+        add_openat();
+        printf(" %d", enter_index(index, 1));
+        printf(" %d", result());
+        u.index = index;
+        printf(" %ld", syscall(__NR_io_uring_register, index, 21u | 1u << 31, &u, 1));
+    }
+    printf("\n");
+}
+
 static void aio(void)
 {
     char name[] = "/tmp/probe-aio-XXXXXX", buf[16] = "";
@@ -171,6 +253,7 @@ static void aio(void)
 void uring(void)
 {
     rings();
+    registered();
     aio();
     fflush(stdout);
 }
