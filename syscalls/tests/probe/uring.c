@@ -146,6 +146,12 @@ static int enter_index(int index, int n)
     return r < 0 ? -errno : r;
 }
 
+static int operate(int fd, unsigned what, struct update *u)
+{
+    int r = syscall(__NR_io_uring_register, fd, what, u, 1);
+    return r < 0 ? -errno : r;
+}
+
 /* Flags of openat differ between processors: not a folder, if they arrive. */
 static void add_openat(void)
 {
@@ -167,9 +173,10 @@ static void registered(void)
     add_openat();
     printf("copy %ld", syscall(__NR_io_uring_enter, copy, 1, 1, 1, 0, 0));
     printf(" %d\n", result());
-    printf("register %ld index %u", syscall(__NR_io_uring_register, ring, 20, &u, 1), u.index);
-    printf(" bad %ld %d", syscall(__NR_io_uring_register, ring, 20, &bad, 1), errno);
-    printf(" no ring %ld %d\n", syscall(__NR_io_uring_register, ring, 20, &other, 1), errno);
+    printf("register %d", operate(ring, 20, &u));
+    printf(" index %u", u.index);
+    printf(" bad %d", operate(ring, 20, &bad));
+    printf(" no ring %d\n", operate(ring, 20, &other));
     add_openat();
     printf("by index %d", enter_index(u.index, 1));
     printf(" %d\n", result());
@@ -192,7 +199,7 @@ static void registered(void)
     char probe[16 + 8 * 64] = "";
     printf("operation by index %ld\n", syscall(__NR_io_uring_register, u.index, 8u | 1u << 31, probe, 64));
     u.ring = 0;
-    printf("unregister %ld", syscall(__NR_io_uring_register, u.index, 21u | 1u << 31, &u, 1));
+    printf("unregister %d", operate(u.index, 21u | 1u << 31, &u));
     printf(" then %d\n", enter_index(u.index, 0));
     munmap(sqes, p.sq * 64);
     munmap(cq, p.c.cqes + p.cq * 16);
@@ -213,7 +220,7 @@ static void registered(void)
         printf(" %d", enter_index(index, 1));
         printf(" %d", result());
         u.index = index;
-        printf(" %ld", syscall(__NR_io_uring_register, index, 21u | 1u << 31, &u, 1));
+        printf(" %d", operate(index, 21u | 1u << 31, &u));
     }
     printf("\n");
 }
