@@ -293,6 +293,79 @@ fn translations_are_shown_as_text() {
     }
 }
 
+/// The records of a file for perf: (process, host address, name, code). Its header and their sizes are right.
+fn jit_dump(file: &Path) -> Vec<(u32, u64, String, Vec<u8>)> {
+    let bytes = std::fs::read(file).unwrap();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let long = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let head = [0, 4, 8, 12].map(word);
+    assert_eq!(head, [0x4a69_5444, 1, 40, 62], "{}", file.display());
+    let process = word(20);
+    assert_eq!(file.file_name().unwrap().to_str().unwrap(), format!("jit-{process}.dump"));
+    let (mut at, mut time, mut records) = (40, long(24), Vec::new());
+    while at < bytes.len() {
+        let (kind, size) = (word(at), word(at + 4) as usize);
+        assert!(kind == 0 && size > 56 && long(at + 8) >= time, "{}, {at}", file.display());
+        time = long(at + 8);
+        assert_eq!((long(at + 24), long(at + 48)), (long(at + 32), records.len() as u64));
+        let rest = &bytes[at + 56..at + size];
+        let (name, code) = rest.split_at(rest.iter().position(|b| *b == 0).unwrap());
+        assert_eq!(code.len() as u64, 1 + long(at + 40));
+        let name = String::from_utf8(name.to_owned()).unwrap();
+        records.push((word(at + 16), long(at + 24), name, code[1..].to_vec()));
+        at += size;
+    }
+    assert!(records.iter().all(|r| r.0 == process));
+    records
+}
+
+/// Two processes have the same code at the same places, if for other processes.
+fn starts_alike(a: &[(u32, u64, String, Vec<u8>)], b: &[(u32, u64, String, Vec<u8>)]) -> bool {
+    a.iter().zip(b).take(9).all(|(a, b)| (a.1, &a.2) == (b.1, &b.2)) && a.len().min(b.len()) >= 9
+}
+
+/// `-perfmap` and `-jitdump` name all translated code, also what a forked child has from its parent.
+#[test]
+fn perf_is_told_of_translated_code() {
+    for (guest, compiler, runner) in GUESTS {
+        let Some(program) = build(guest, compiler, "processes") else { continue };
+        let folder = program.with_extension("dumps");
+        std::fs::create_dir(&folder).unwrap();
+        let mut run = Command::new("timeout");
+        run.args(["120", runner, "-jitdump", "-perfmap"]).arg(&program).current_dir(&folder);
+        let out = run.output().unwrap();
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(
+            String::from_utf8_lossy(&out.stdout),
+            expectation("processes"),
+            "{guest}: {err}"
+        );
+        let files: Vec<_> =
+            std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+        let mut inherited = 0;
+        let mut all = Vec::new();
+        for file in files.iter().filter(|f| f.to_string_lossy().ends_with(".dump")) {
+            let records = jit_dump(file);
+            assert!(records.iter().all(|r| r.2.starts_with("guest_") && !r.3.is_empty()));
+            let map = format!("/tmp/perf-{}.map", records[0].0);
+            let lines: String =
+                records.iter().map(|r| format!("{:x} {:x} {}\n", r.1, r.3.len(), r.2)).collect();
+            assert_eq!(std::fs::read_to_string(&map).unwrap(), lines, "{guest}: {map}");
+            std::fs::remove_file(map).unwrap();
+            all.push(records);
+        }
+        for records in &all {
+            let of_a_parent =
+                all.iter().any(|p| p[0].0 != records[0].0 && starts_alike(p, records));
+            inherited += usize::from(of_a_parent);
+        }
+        assert!(all.len() > 5 && err.is_empty(), "{guest}: {} files, {err}", all.len());
+        std::fs::remove_file(&program).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert!(inherited > 0, "{guest}: no child has its parent's code");
+    }
+}
+
 /// `REMU_STORM_SECONDS=60` is the long form.
 #[test]
 fn storms_of_signals_processes_threads_and_code_lose_nothing() {

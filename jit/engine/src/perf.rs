@@ -38,6 +38,8 @@ struct Dump {
     path: PathBuf,
     /// By which perf finds the file.
     _marker: Marker,
+    /// Whose code it is. A child that shares memory tells of code as well.
+    process: u32,
     /// Records so far.
     count: u64,
 }
@@ -99,30 +101,31 @@ impl Perf {
             return Ok(());
         }
         let now = now();
-        let record = |count: &mut u64, out: &mut Vec<u8>, region| {
-            put_load(out, now, *count, code, region);
-            *count += 1;
-        };
-        let mut out = Vec::new();
         if let Some(dump) = &mut self.dump {
-            if let Some(last) = regions.next_back() {
-                record(&mut dump.count, &mut out, last);
-            }
+            let Some(last) = regions.next_back() else { return Ok(()) };
+            let mut out = Vec::new();
+            put_load(&mut out, (now, dump.process, dump.count), code, last);
+            dump.count += 1;
             return OpenOptions::new().append(true).open(&dump.path)?.write_all(&out);
         }
+        let process = std::process::id();
         // The guest may go to another folder later.
-        let path = std::env::current_dir()?.join(format!("jit-{}.dump", std::process::id()));
-        let mut count = 0;
-        for word in [MAGIC, VERSION, HEADER, MACHINE, 0, std::process::id()] {
+        let path = std::env::current_dir()?.join(format!("jit-{process}.dump"));
+        let mut out = Vec::new();
+        for word in [MAGIC, VERSION, HEADER, MACHINE, 0, process] {
             out.extend(word.to_le_bytes());
         }
         out.extend(now.to_le_bytes());
         out.extend(0u64.to_le_bytes());
-        regions.for_each(|r| record(&mut count, &mut out, r));
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
-        let mut file = options.open(&path)?;
+        let mut count = 0;
+        for region in regions {
+            put_load(&mut out, (now, process, count), code, region);
+            count += 1;
+        }
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
         file.write_all(&out)?;
-        self.dump = Some(Dump { path, _marker: Marker::new(&file)?, count });
+        self.dump = Some(Dump { path, _marker: Marker::new(&file)?, process, count });
         Ok(())
     }
 }
@@ -137,15 +140,20 @@ fn now() -> u64 {
         .map_or(0, |t| t.tv_sec() as u64 * 1_000_000_000 + t.tv_nsec() as u64)
 }
 
-/// Appends a `JIT_CODE_LOAD` record.
-fn put_load(out: &mut Vec<u8>, now: u64, index: u64, code: &CodeMemory, region: Shown) {
+/// Appends a `JIT_CODE_LOAD` record: when, whose, and its number.
+fn put_load(
+    out: &mut Vec<u8>,
+    (now, process, index): (u64, u32, u64),
+    code: &CodeMemory,
+    region: Shown,
+) {
     let (host, len, pc) = region;
     let (name, bytes) = (name(pc), code.published(host, len));
     let size = LOAD_HEAD + name.len() + 1 + bytes.len();
     out.extend(LOAD.to_le_bytes());
     out.extend((size as u32).to_le_bytes());
     out.extend(now.to_le_bytes());
-    out.extend(std::process::id().to_le_bytes());
+    out.extend(process.to_le_bytes());
     out.extend(nix::unistd::gettid().as_raw().to_le_bytes());
     for word in [host, host, bytes.len() as u64, index] {
         out.extend(word.to_le_bytes());
