@@ -19,6 +19,9 @@ pub(crate) fn mmap(
     fd: kinds::Fd,
     offset: kinds::Hex,
 ) -> SysResult<u64> {
+    if super::perf::is_counter(cx, flags.0, fd.0) {
+        return Err(Errno::EINVAL);
+    }
     let at = cx.process.mmap(MmapArgs {
         addr: addr.0,
         len: len.0,

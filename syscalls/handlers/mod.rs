@@ -8,6 +8,7 @@ pub(crate) mod fs;
 pub(crate) mod ipc;
 pub(crate) mod landlock;
 pub(crate) mod mm;
+pub(crate) mod perf;
 pub(crate) mod poll;
 pub(crate) mod process;
 pub(crate) mod procfs;

@@ -349,7 +349,7 @@ syscalls! {
     vhangup () -> Zero = forward;
     reboot (magic1: Hex, magic2: Hex, cmd: Hex, arg: Addr) -> Zero = forward;
     bpf (cmd: Int, attr: Addr, size: Size) -> Int = forward;
-    perf_event_open (attr: Addr, pid: Pid, cpu: Int, group: Fd, flags: Hex) -> Fd = enosys("counters would count the host's instructions");
+    perf_event_open (attr: Addr, pid: Pid, cpu: Int, group: Fd, flags: Hex) -> Fd = handler(perf::perf_event_open), note("counts that the kernel itself keeps, such as time, faults and switches: the processor's and samples would be the host's");
     init_module (image: Addr, len: Size, params: Str) -> Zero = enosys("a guest's kernel module does not fit the host kernel");
     finit_module (fd: Fd, params: Str, flags: Hex) -> Zero = enosys("a guest's kernel module does not fit the host kernel");
     delete_module (name: Str, flags: Hex) -> Zero = forward;

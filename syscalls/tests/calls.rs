@@ -379,7 +379,7 @@ fn clocks_and_processor_calls_answer() {
 fn what_is_missing_is_refused_and_counted() {
     let g = Guest::new(0x21_0000_0000, 1);
     let mut m = Mock::default();
-    assert_eq!(m.err(riscv(), "perf_event_open", &[1, g.base]), Errno::ENOSYS);
+    assert_eq!(m.err(riscv(), "kexec_load", &[1, 0, g.base, 0]), Errno::ENOSYS);
     assert_eq!(m.err(riscv(), "ioctl", &[0, 0x0000_dead, 0]), Errno::ENOTTY);
     assert_eq!(m.err(riscv(), "ioctl", &[9999, 0x0000_dead, 0]), Errno::EBADF);
     assert_eq!(m.err(riscv(), "fcntl", &[0, 4242, 0]), Errno::EINVAL);
@@ -394,7 +394,7 @@ fn what_is_missing_is_refused_and_counted() {
     );
     let report = stats::report();
     for line in [
-        "perf_event_open: ",
+        "kexec_load: ",
         "ioctl request 0xdead",
         "fcntl command 0x1092",
         "prctl operation 0x41",
@@ -402,6 +402,77 @@ fn what_is_missing_is_refused_and_counted() {
     ] {
         assert!(report.contains(line), "{line} not in\n{report}");
     }
+}
+
+#[test]
+fn counters_are_those_of_the_kernel() {
+    const SOFTWARE: u64 = 1;
+    const PAGE_FAULTS: u64 = 2;
+    /// exclude_kernel, which needs no rights.
+    const USER: u64 = 1 << 5;
+    const MMAP: u64 = 1 << 8;
+    let g = Guest::new(0x21_1000_0000, 1);
+    let mut m = Mock::default();
+    // An attribute of `size` bytes.
+    let open = |m: &mut Mock, kind: u64, size: u64, period: u64, flags: u64| {
+        g.put(
+            0,
+            [kind | size << 32, PAGE_FAULTS, period, 0, 0, flags]
+                .map(u64::to_le_bytes)
+                .as_flattened(),
+        );
+        m.call(arm(), "perf_event_open", &[g.base, 0, u64::MAX, u64::MAX, 0])
+    };
+    let failed = |e: Errno| Outcome::Return(e.to_raw());
+    // The processor's cycles, samples, and records of mappings.
+    assert_eq!(open(&mut m, 0, 64, 0, USER), failed(Errno::ENOENT));
+    assert_eq!(open(&mut m, SOFTWARE, 64, 1000, USER), failed(Errno::EOPNOTSUPP));
+    assert_eq!(open(&mut m, SOFTWARE, 64, 0, USER | MMAP), failed(Errno::EOPNOTSUPP));
+    assert_eq!(m.err(arm(), "perf_event_open", &[g.end(), 0, 0, 0, 0]), Errno::EFAULT);
+    // An attribute that ends behind the readable page.
+    g.put(0xfc0, [SOFTWARE | 72 << 32].map(u64::to_le_bytes).as_flattened());
+    assert_eq!(
+        m.err(arm(), "perf_event_open", &[g.base + 0xfc0, 0, u64::MAX, u64::MAX, 0]),
+        Errno::EFAULT
+    );
+    g.put(0xfc0, &[0; 8]);
+    // No size is that of the first version; a newer one is zero behind what the kernel knows.
+    let fd = match open(&mut m, SOFTWARE, 0, 0, USER) {
+        Outcome::Return(v) if v == Errno::ENOSYS.to_raw() || v == Errno::EACCES.to_raw() => {
+            return eprintln!("skipped: this machine opens no counters");
+        }
+        Outcome::Return(fd) => fd,
+        other => panic!("{other:?}"),
+    };
+    assert!((fd as i64) >= 0, "{fd:#x}");
+    for size in [64, 136, 256, 4096] {
+        let Outcome::Return(fd) = open(&mut m, SOFTWARE, size, 0, USER) else { panic!() };
+        assert!((fd as i64) >= 0, "{size}: {fd:#x}");
+        m.ok(arm(), "close", &[fd]);
+    }
+    // Sizes that the kernel refuses, and what it knows beside: it says how much that is.
+    for size in [8, 63, 4097] {
+        assert_eq!(open(&mut m, SOFTWARE, size, 0, USER), failed(Errno::E2BIG));
+        let known = g.u64(0) >> 32;
+        assert!((64..4096).contains(&known) && known != size, "{size} gives {known}");
+    }
+    g.put(1000, &[1]);
+    assert_eq!(open(&mut m, SOFTWARE, 1024, 0, USER), failed(Errno::E2BIG));
+    assert!((64..1000).contains(&(g.u64(0) >> 32)));
+    let pages = vec![1u8; 1 << 20];
+    assert!(pages.iter().all(|&b| b == 1));
+    assert_eq!(m.ok(arm(), "read", &[fd, g.base + 64, 8]), 8);
+    assert!(g.u64(64) > 0);
+    // A count is reset and stopped; its page would tell how to read the host's processor.
+    const RESET: u64 = 0x2403;
+    const DISABLE: u64 = 0x2401;
+    m.ok(arm(), "ioctl", &[fd, DISABLE, 0]);
+    m.ok(arm(), "ioctl", &[fd, RESET, 0]);
+    assert_eq!(m.ok(arm(), "read", &[fd, g.base + 64, 8]), 8);
+    assert_eq!(g.u64(64), 0);
+    let (read, shared) = (1, 1);
+    assert_eq!(m.err(arm(), "mmap", &[0, 4096, read, shared, fd, 0]), Errno::EINVAL);
+    m.ok(arm(), "close", &[fd]);
 }
 
 #[test]
