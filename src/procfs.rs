@@ -17,6 +17,11 @@ pub(crate) fn content(task: &Task, file: ProcFile) -> Option<Vec<u8>> {
         ProcFile::Cmdline => guest_bytes(stack.args),
         ProcFile::Environ => guest_bytes(stack.env),
         ProcFile::Stat => stat(task),
+        ProcFile::Status => {
+            // To read the host's file over a ring could make the worker that it then counts.
+            let workers = remu_syscalls::workers()?.len();
+            status(&host_text("status")?, workers)
+        }
         ProcFile::Cpuinfo => {
             let count = std::thread::available_parallelism().map_or(1, usize::from);
             let (one, isa) = (task.shared.os.cpuinfo, task.shared.engine.isa());
@@ -138,13 +143,25 @@ impl Line<'_> {
     }
 }
 
-/// `/proc/self/stat` with the guest's stack.
+/// `/proc/self/status` without so many of its threads.
+fn status(host: &str, workers: usize) -> Option<Vec<u8>> {
+    let (head, tail) = host.split_once("\nThreads:\t")?;
+    let (count, tail) = tail.split_once('\n')?;
+    let count = count.parse::<usize>().ok()?.checked_sub(workers)?;
+    Some(format!("{head}\nThreads:\t{count}\n{tail}").into_bytes())
+}
+
+/// `/proc/self/stat` with the guest's stack and number of threads.
 fn stat(task: &Task) -> Option<Vec<u8>> {
     let text = host_text("stat")?;
     let (head, tail) = text.rsplit_once(") ")?;
     let mut fields: Vec<String> = tail.split_ascii_whitespace().map(str::to_owned).collect();
     // The third field of the file is the first here; startstack is the 28th.
     *fields.get_mut(28 - 3)? = task.shared.config.stack.pointer.to_string();
+    // num_threads is the 20th.
+    let threads = fields.get_mut(20 - 3)?;
+    let workers = remu_syscalls::workers().map_or(0, |w| w.len());
+    *threads = threads.parse::<usize>().ok()?.checked_sub(workers)?.to_string();
     Some(format!("{head}) {}\n", fields.join(" ")).into_bytes())
 }
 

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::handlers::procfs;
 use crate::structs::{OpenHow, Stat};
 use crate::table::kinds;
-use crate::{Errno, Plain, SysResult, host};
+use crate::{Errno, Plain, SysResult, host, uring};
 
 /// openat(2): emulated /proc files first, then the sysroot, then the host path.
 pub(crate) fn openat(
@@ -106,7 +106,8 @@ fn emulated(
 /// Bytes of `struct linux_dirent64` before the name.
 const DIRENT: usize = 19;
 
-/// getdents64(2): the runner's own descriptors are left out of the folders that list them.
+/// getdents64(2): the runner's own descriptors, and threads that the kernel makes for its rings, are
+/// left out of the folders that list them.
 pub(crate) fn getdents64(
     cx: &mut Context<'_>,
     fd: kinds::Fd,
@@ -117,14 +118,23 @@ pub(crate) fn getdents64(
         cx.host(libc::SYS_getdents64, [fd.0 as u64, cx.mem().host(buf.0), count.0, 0, 0, 0])
     };
     let mut have = read(cx)?;
-    if have == 0 || !procfs::lists_descriptors(fd.0) {
-        return Ok(have);
+    if have == 0 {
+        return Ok(0);
     }
+    let Some(listing) = procfs::listing(fd.0) else { return Ok(have) };
+    let workers = match listing {
+        procfs::Listing::Threads => uring::workers().unwrap_or_default(),
+        procfs::Listing::Descriptors => Vec::new(),
+    };
+    let own = |n| match listing {
+        procfs::Listing::Threads => workers.contains(&n),
+        procfs::Listing::Descriptors => cx.process.is_private_fd(n),
+    };
     // A buffer full of hidden entries must not look like the end.
     loop {
         let mut entries = vec![0; have as usize];
         cx.mem().read_bytes(buf.0, &mut entries)?;
-        let shown = without_private(cx, &entries);
+        let shown = without(&entries, own);
         if !shown.is_empty() || have == 0 {
             cx.mem().write_bytes(buf.0, &shown)?;
             return Ok(shown.len() as u64);
@@ -133,8 +143,8 @@ pub(crate) fn getdents64(
     }
 }
 
-/// Directory entries without those of the runner's descriptors.
-fn without_private(cx: &Context<'_>, entries: &[u8]) -> Vec<u8> {
+/// Directory entries without those of the runner's own.
+fn without(entries: &[u8], own: impl Fn(i32) -> bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(entries.len());
     let mut rest = entries;
     while rest.len() > DIRENT {
@@ -144,7 +154,7 @@ fn without_private(cx: &Context<'_>, entries: &[u8]) -> Vec<u8> {
         }
         let (entry, behind) = rest.split_at(len);
         let name = entry[DIRENT..].split(|&b| b == 0).next().unwrap_or_default();
-        if !procfs::descriptor(name).is_some_and(|n| cx.process.is_private_fd(n)) {
+        if !procfs::entry_number(name).is_some_and(&own) {
             out.extend_from_slice(entry);
         }
         rest = behind;

@@ -90,6 +90,7 @@ fn classify(path: &[u8]) -> Option<ProcFile> {
         (b"cmdline", _) => ProcFile::Cmdline,
         (b"environ", _) => ProcFile::Environ,
         (b"stat", false) => ProcFile::Stat,
+        (b"status", false) => ProcFile::Status,
         _ => return None,
     })
 }
@@ -104,13 +105,24 @@ pub(crate) fn memory_of(fd: i32) -> Option<i32> {
     i32::try_from(number(parts.next()?)?).ok()
 }
 
-/// True for a folder that lists the descriptors of this process.
-pub(crate) fn lists_descriptors(fd: i32) -> bool {
-    proc_path(fd).is_some_and(|p| matches!(own_entry(&p), Some((b"fd" | b"fdinfo", _))))
+/// A folder of this process whose entries are numbers, some of which are the runner's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listing {
+    Descriptors,
+    Threads,
+}
+
+/// Which of these folders a descriptor leads to.
+pub(crate) fn listing(fd: i32) -> Option<Listing> {
+    match own_entry(&proc_path(fd)?)? {
+        (b"fd" | b"fdinfo", _) => Some(Listing::Descriptors),
+        (b"task", false) => Some(Listing::Threads),
+        _ => None,
+    }
 }
 
 /// The number an entry of such a folder stands for.
-pub(crate) fn descriptor(name: &[u8]) -> Option<i32> {
+pub(crate) fn entry_number(name: &[u8]) -> Option<i32> {
     number(name).and_then(|n| i32::try_from(n).ok())
 }
 
@@ -268,10 +280,14 @@ mod tests {
         assert_eq!(others_entry(b"/mnt/17/task/18/smaps").map(|f| f.1), Some(ProcFile::Smaps));
         assert_eq!(others_entry(b"/mnt/17/stat"), None);
         assert_eq!(others_entry(b"/mnt/sys/maps"), None);
-        assert!(lists_descriptors(open("/proc/self/fd").as_raw_fd()));
-        assert!(!lists_descriptors(open("/proc/self").as_raw_fd()));
-        assert_eq!(descriptor(b"17"), Some(17));
-        assert_eq!(descriptor(b".."), None);
+        let listing = |p| listing(open(p).as_raw_fd());
+        assert_eq!(listing("/proc/self/fd"), Some(Listing::Descriptors));
+        assert_eq!(listing("/proc/thread-self/fdinfo"), Some(Listing::Descriptors));
+        assert_eq!(listing("/proc/self/task"), Some(Listing::Threads));
+        assert_eq!(listing("/proc/thread-self"), None);
+        assert_eq!(listing("/proc/self"), None);
+        assert_eq!(entry_number(b"17"), Some(17));
+        assert_eq!(entry_number(b".."), None);
     }
 
     #[test]

@@ -42,4 +42,4 @@ pub use memory::{GuestMemory, MAX_PLAIN, Plain};
 pub use process::{AltStack, CloneArgs, MaskEnd, MmapArgs, Outcome, ProcFile, Process, SigAction};
 pub use raw::{blocking_addresses, blocking_syscall, fault_fixup, signal_fixup, syscall};
 pub use seccomp::Seccomp;
-pub use uring::{Io, forked, set_io, set_lent};
+pub use uring::{Io, forked, set_io, set_lent, workers};

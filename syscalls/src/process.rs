@@ -123,8 +123,10 @@ pub enum ProcFile {
     Cmdline,
     /// `/proc/self/environ`: the guest's initial environment, each ended by a zero byte.
     Environ,
-    /// `/proc/self/stat`: guest name and stack start.
+    /// `/proc/self/stat`: the guest's stack start and count of threads.
     Stat,
+    /// `/proc/self/status`: the guest's count of threads.
+    Status,
     /// `/proc/cpuinfo` of the guest processor.
     Cpuinfo,
 }

@@ -52,6 +52,20 @@ pub fn set_lent(lent: bool) {
     LENT.set(lent);
 }
 
+/// Threads of this process that the kernel has made for work of the runner's rings, by number. It counts
+/// and lists them among the guest's. `None` in a mode that has no rings.
+pub fn workers() -> Option<Vec<i32>> {
+    if MODE.load(Ordering::Relaxed) != Io::Uring as u8 {
+        return None;
+    }
+    let threads = std::fs::read_dir("/proc/self/task").ok()?;
+    let is_worker = |path: &std::path::Path| {
+        std::fs::read(path.join("comm")).is_ok_and(|name| name.starts_with(b"iou-"))
+    };
+    let workers = threads.flatten().filter(|thread| is_worker(&thread.path()));
+    Some(workers.filter_map(|thread| thread.file_name().to_str()?.parse().ok()).collect())
+}
+
 /// True while the calling thread's storage is another process's.
 pub(crate) fn is_lent() -> bool {
     LENT.get()

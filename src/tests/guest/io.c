@@ -9,11 +9,13 @@ datagram: 5 bytes, truncated 1
 file: 3 at 7, position 3 end 0
 interrupted: EINTR 1 restarted 1
 child reads: 1
+threads of a child: listed 1, counted 1 1
 many threads: 4000
 cancelled: 1
 */
 /* Calls that may sleep, with every kind of file whose differences a ring could show. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -60,6 +62,34 @@ static void whole(const char *what, int r, int w, size_t n)
     waitpid(pid, &status, 0);
     printf("%swhole write %zu of %zu, sum %d\n", what, WEXITSTATUS(status) ? 0 : have, n, !memcmp(big, back, n));
     close(r);
+}
+
+/* A file of this process; only the kernel's threads that work for a ring can read some of them. */
+static char *contents(const char *path)
+{
+    static char text[8192];
+    int fd = open(path, O_RDONLY);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = 0;
+    close(fd);
+    return text;
+}
+
+static void count_threads(void)
+{
+    int listed = 0, status = 0, stat = 0;
+    contents("/proc/version");
+    sscanf(strstr(contents("/proc/self/status"), "Threads:"), "Threads: %d", &status);
+    const char *word = strrchr(contents("/proc/self/stat"), ')');
+    for (int i = 2; i < 20; i++)
+        word = strchr(word + 1, ' ');
+    stat = atoi(word);
+    DIR *all = opendir("/proc/self/task");
+    for (struct dirent *d; (d = readdir(all));)
+        listed += d->d_name[0] != '.';
+    closedir(all);
+    printf("threads of a child: listed %d, counted %d %d\n", listed, status, stat);
+    fflush(stdout);
 }
 
 static volatile int handled;
@@ -188,6 +218,12 @@ int main(void)
     int status;
     waitpid(pid, &status, 0);
     printf("child reads: %d\n", WEXITSTATUS(status));
+    fflush(stdout);
+    if (fork() == 0) {
+        count_threads();
+        _exit(0);
+    }
+    wait(NULL);
 
     pthread_t many[4];
     uintptr_t sum = 0;
