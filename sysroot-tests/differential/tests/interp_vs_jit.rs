@@ -134,10 +134,10 @@ mod riscv64 {
         fpmode,
     };
 
-    /// Long multiplication: halves of products, sums and their carries, in registers that are
-    /// pinned and such that are not.
+    /// Long multiplication: halves of products, sums and their carries, and scaled indices, in registers
+    /// that are pinned and such that are not.
     #[test]
-    fn long_multiplication_is_as_interpreted() {
+    fn dense_arithmetic_is_as_interpreted() {
         compare_dense(SUBJECT, &["sp"], |rng| {
             let reg = |rng: &mut Rng| rng.pick(&[10, 11, 12, 15, 22, 23, 24, 25]);
             let (rd, x, y) = (reg(rng) << 7, reg(rng) << 15, reg(rng) << 20);
@@ -146,7 +146,9 @@ mod riscv64 {
                 0..4 => of(0x0200_0000),
                 4..8 => of(0x0200_3000),
                 8 => of(0x0200_1000),
-                9..12 => of(0),
+                9 | 10 => of(0),
+                // slli and slliw by 0 to 3
+                11 => rng.pick(&[0x13, 0x1b]) | 0x1000 | rd | x | (rng.below(4) as u32) << 20,
                 12 | 13 => of(0x3000),
                 // ld, sd from 0 to 56(sp)
                 14 => (rng.below(8) as u32) << 23 | 2 << 15 | 0x3003 | rd,
@@ -284,7 +286,7 @@ mod aarch64 {
 
     /// The same for this guest, whose carries are flags.
     #[test]
-    fn long_multiplication_is_as_interpreted() {
+    fn dense_arithmetic_is_as_interpreted() {
         compare_dense(SUBJECT, &["sp"], |rng| {
             let reg = |rng: &mut Rng| rng.pick(&[0, 1, 2, 3, 14, 15, 24, 25, 31]);
             let (rd, x, y) = (reg(rng), reg(rng) << 5, reg(rng) << 16);
@@ -294,7 +296,9 @@ mod aarch64 {
                 4..8 => of(0x9bc0_7c00),
                 8 => of(0x9b40_7c00),
                 9 => of(0xab00_0000),
-                10 | 11 => of(0xba00_0000),
+                10 => of(0xba00_0000),
+                // add shifted by 0 to 3
+                11 => of(rng.pick(&[0x8b00_0000, 0x0b00_0000])) | (rng.below(4) as u32) << 10,
                 12 => of(0x9a00_0000),
                 13 => of(0xeb00_0000),
                 // ldr, str from 0 to 56(sp)
