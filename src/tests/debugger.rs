@@ -267,3 +267,33 @@ macro_rules! scripts {
 }
 
 scripts! { both calls watch catch threads signals pass forks child exec interrupt detach sum crash kill }
+
+/// A debugger of the runner itself finds its way out of translated code (`jit/engine/src/debugger.rs`).
+#[test]
+fn host_debugger_sees_who_entered_translated_code() {
+    for (guest, compiler, runner) in GUESTS {
+        if !have(compiler) || !have(GDB) {
+            continue;
+        }
+        let scratch = Scratch::new(&format!("{guest}-host"));
+        let (source, program) = (scratch.0.join("fault.c"), scratch.0.join("fault"));
+        std::fs::write(&source, "int main(void) { *(volatile int *)8 = 1; }").unwrap();
+        let built =
+            Command::new(compiler).arg("-static").arg(&source).arg("-o").arg(&program).status();
+        assert!(built.unwrap().success());
+        let out = Command::new("timeout")
+            .args(["100", GDB, "-nx", "-batch", "-ex", "run", "-ex", "backtrace", "--args"])
+            .arg(runner)
+            .arg(&program)
+            .env("DEBUGINFOD_URLS", "")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout);
+        let frames: Vec<&str> = text.lines().filter(|l| l.starts_with('#')).collect();
+        let at = |name: &str| frames.iter().position(|f| f.contains(name));
+        let err = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(at(" in translated_code ()"), Some(0), "{guest}: {text}\n{err}");
+        // Only with the registers of who entered is there a way to where the runner began.
+        assert!(at(" main ()").is_some_and(|main| main > 1), "{guest}: {text}\n{err}");
+    }
+}

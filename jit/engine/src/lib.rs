@@ -5,6 +5,7 @@ mod cache;
 mod changes;
 mod code;
 mod cpu;
+mod debugger;
 mod fault;
 mod machine;
 mod perf;

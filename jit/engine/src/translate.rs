@@ -16,6 +16,7 @@ use crate::cache::{Cache, CacheOptions, Module};
 use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory, FaultAt};
+use crate::debugger::Shown;
 use crate::machine::on_access;
 use crate::perf::Perf;
 use crate::regions::{Faults, NewRegion, Regions};
@@ -137,6 +138,8 @@ pub(crate) struct Inner {
     entries: Vec<(u64, u32)>,
     pub(crate) stats: Stats,
     perf: Perf,
+    /// Told to a debugger of this process.
+    _shown: Shown,
 }
 
 pub(crate) struct BuilderBox(pub(crate) Builder);
@@ -315,6 +318,7 @@ impl Engine {
                 ..Stats::default()
             },
             perf: Perf::default(),
+            _shown: Shown::new(code_range),
         };
         let engine = Engine {
             isa,

@@ -177,6 +177,28 @@ fn pure_call(a: &mut CodeBuf<'_>, lay: &Layout, arguments: impl FnOnce(&mut Code
     dynasm!(a ; .arch x64 ; mov rsp, [rbp + disp(Layout::GUEST_RSP)] ; ret);
 }
 
+/// What [`Thunks::enter`] leaves on the host's stack, by which a debugger goes on from anywhere in translated
+/// code to who entered it.
+#[derive(Clone, Copy, Debug)]
+pub struct EnterFrame {
+    /// Where the host's stack pointer is kept: bytes from the state pointer.
+    pub stack: i32,
+    /// Bytes between it and the last saved register.
+    pub below: u8,
+    /// The saved registers by their numbers in DWARF (System V ABI, table 3.36), first pushed first.
+    pub saved: [u8; 6],
+}
+
+/// The state pointer's register, rbp, by its number in DWARF.
+pub const STATE_POINTER: u8 = 6;
+
+/// As `enter` below does it.
+pub const ENTER_FRAME: EnterFrame = EnterFrame {
+    stack: Layout::HOST_RSP - Layout::BIAS,
+    below: 8,
+    saved: [3, STATE_POINTER, 12, 13, 14, 15],
+};
+
 /// Writes the thunks into `a`, whose memory must be executed where it is.
 pub fn emit_thunks(
     a: &mut CodeBuf<'_>,
