@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod devices;
 pub mod event_loop;
+pub mod gdb;
 pub mod irq;
 pub mod machine;
 pub mod monitor;

@@ -7,3 +7,9 @@ pub trait Power: Send + Sync {
     /// Starts the machine anew, or ends the emulator under `-no-reboot`.
     fn reset(&self);
 }
+
+/// What a person presses.
+pub trait Button: Send + Sync {
+    /// Presses it, and lets it go.
+    fn press(&self);
+}

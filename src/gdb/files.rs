@@ -7,8 +7,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
-use super::packet::{number, unhex};
 use crate::sysroot::Sysroot;
+use remu_gdb::packet::{number, unhex};
 
 /// Bytes of one read at most.
 const MOST: u64 = 1 << 16;
@@ -177,7 +177,7 @@ fn gdb_errno(errno: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gdb::packet::hex;
+    use remu_gdb::packet::hex;
 
     #[test]
     fn files_are_opened_read_and_closed() {

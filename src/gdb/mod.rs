@@ -8,8 +8,6 @@
 
 mod files;
 mod inferior;
-mod listen;
-mod packet;
 mod query;
 mod run;
 mod session;
@@ -26,8 +24,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use crate::signal::host;
 use crate::task::{self, Shared};
 use crate::trace::{option, server};
-use listen::Listener;
-use packet::Link;
+use remu_gdb::listen::Listener;
+use remu_gdb::packet::Link;
 use session::Session;
 
 /// gdb has closed the connection.

@@ -3,11 +3,13 @@
 use std::ffi::CString;
 use std::io::Read;
 
+use remu_gdb::describe;
+use remu_gdb::packet::{PACKET_SIZE, ThreadId, hex, number, unhex};
+use remu_gdb::resume::pair;
 use remu_syscalls::{AUXV_RUNNER, Peer};
 
 use super::Done;
-use super::packet::{PACKET_SIZE, ThreadId, hex, number, unhex};
-use super::session::{Session, pair};
+use super::session::Session;
 use crate::guest::debug;
 use crate::trace::server;
 
@@ -96,11 +98,7 @@ impl Session<'_> {
             _ => return self.send(""),
         };
         let Some(content) = content else { return self.send("E01") };
-        let from = (offset as usize).min(content.len());
-        let to = from.saturating_add(len as usize).min(content.len());
-        let mut answer = vec![if to == content.len() { b'l' } else { b'm' }];
-        answer.extend(&content[from..to]);
-        Ok(self.link.send(&answer)?)
+        Ok(self.link.send(&describe::piece(&content, offset, len))?)
     }
 
     /// `OFFSET:DATA`.
@@ -121,12 +119,7 @@ impl Session<'_> {
     }
 
     fn thread_list(&self) -> String {
-        let mut out = "<?xml version=\"1.0\"?>\n<threads>\n".to_owned();
-        for (pid, tid) in self.shown() {
-            let name = xml_text(&self.thread_name(tid));
-            out += &format!("<thread id=\"{}\" name=\"{name}\"/>\n", self.id(pid, tid));
-        }
-        out + "</threads>\n"
+        describe::threads(self.shown().map(|(pid, tid)| (self.id(pid, tid), self.thread_name(tid))))
     }
 
     /// The auxiliary vector as the guest has it.
@@ -175,17 +168,4 @@ fn host_auxv(pid: i32) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     std::fs::File::open(format!("/proc/{pid}/auxv")).ok()?.take(8192).read_to_end(&mut out).ok()?;
     Some(out)
-}
-
-/// Text inside an attribute.
-fn xml_text(text: &str) -> String {
-    let escape = |c: char| match c {
-        '<' => "&lt;".into(),
-        '>' => "&gt;".into(),
-        '&' => "&amp;".into(),
-        '"' => "&quot;".into(),
-        c if c.is_control() => "?".into(),
-        c => c.to_string(),
-    };
-    text.chars().map(escape).collect()
 }

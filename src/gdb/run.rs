@@ -5,9 +5,10 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use remu_gdb::packet::{Message, hex};
+use remu_gdb::resume::Action;
 
 use super::inferior::{Event, Process, State, Thread, Watch};
-use super::packet::{Message, ThreadId, hex, number};
 use super::session::Session;
 use super::signals::{from_gdb, to_gdb};
 use super::{Done, inferior::WatchKind};
@@ -61,7 +62,7 @@ impl Session<'_> {
             self.stop_all();
             return self.report();
         }
-        match self.link.next()? {
+        match self.link.message()? {
             Some(Message::Interrupt) => {
                 self.stop_all();
                 if !self.has_news() {
@@ -389,11 +390,7 @@ impl Session<'_> {
 
     /// `vCont`: the actions, each for some threads; the first that names a thread counts.
     pub(super) fn resume(&mut self, text: &str) -> Done {
-        let mut actions = Vec::new();
-        for part in text.split(';').filter(|p| !p.is_empty()) {
-            let Some(action) = Action::parse(part) else { return self.send("E01") };
-            actions.push(action);
-        }
+        let Some(actions) = Action::all(text) else { return self.send("E01") };
         let mut signals = Vec::new();
         for (tid, t) in &mut self.all.threads {
             let found = actions.iter().find(|a| a.who.names(t.pid, *tid));
@@ -402,7 +399,7 @@ impl Session<'_> {
             t.go.step = action.step;
             t.range = action.range.clone();
             if action.signal != 0 && t.event.is_none() {
-                signals.push((*tid, action.signal));
+                signals.push((*tid, from_gdb(action.signal)));
             }
         }
         self.drop_stale_breaks();
@@ -485,34 +482,6 @@ enum Judged {
     GoOn(i32),
 }
 
-/// One action of `vCont`.
-struct Action {
-    who: ThreadId,
-    step: bool,
-    signal: i32,
-    range: std::ops::Range<u64>,
-}
-
-impl Action {
-    fn parse(text: &str) -> Option<Action> {
-        let (what, who) = text.split_once(':').unwrap_or((text, "-1"));
-        let who = ThreadId::parse(who)?;
-        let plain = Action { who, step: false, signal: 0, range: 0..0 };
-        let signal = || u8::from_str_radix(what.get(1..)?, 16).ok().map(from_gdb);
-        Some(match what.as_bytes().first()? {
-            b'c' => plain,
-            b's' => Action { step: true, ..plain },
-            b'C' => Action { signal: signal()?, ..plain },
-            b'S' => Action { signal: signal()?, step: true, ..plain },
-            b'r' => {
-                let (start, end) = what.get(1..)?.split_once(',')?;
-                Action { range: number(start)?..number(end)?, step: true, ..plain }
-            }
-            _ => return None,
-        })
-    }
-}
-
 impl Watch {
     /// As the tracee keeps it.
     pub(super) fn words(&self) -> [u64; 3] {
@@ -530,20 +499,4 @@ fn is_zombie(pid: i32, tid: i32) -> bool {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat"));
     let state = |text: &String| Some(text.rsplit_once(") ")?.1.starts_with(['Z', 'X']));
     text.map_or_else(|e| e.kind() == io::ErrorKind::NotFound, |t| state(&t).unwrap_or(false))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn actions_say_who_and_how() {
-        let a = Action::parse("C1e:p10.11").unwrap();
-        assert_eq!((a.signal, a.step), (libc::SIGUSR1, false));
-        assert!(a.who.names(0x10, 0x11) && !a.who.names(0x10, 0x12));
-        let a = Action::parse("r1000,1010:p1.-1").unwrap();
-        assert_eq!((a.range, a.step), (0x1000..0x1010, true));
-        assert!(Action::parse("c").unwrap().who.names(7, 8));
-        assert!(Action::parse("x").is_none() && Action::parse("C").is_none());
-    }
 }

@@ -1,10 +1,11 @@
 //! One conversation with gdb: its packets and their answers.
 
 use nix::sys::signalfd::SignalFd;
+use remu_gdb::packet::{Link, Message, PACKET_SIZE, ThreadId, hex, number, unhex};
+use remu_gdb::resume::{old, pair};
 
 use super::files::Files;
 use super::inferior::{Break, Inferiors, Process, State, Watch, WatchKind};
-use super::packet::{Link, Message, PACKET_SIZE, ThreadId, hex, number, unhex};
 use super::signals::from_gdb;
 use super::{Done, Gone};
 use crate::guest::debug::{Feature, Reg};
@@ -81,7 +82,7 @@ impl<'a> Session<'a> {
                 return Ok(());
             }
         } else {
-            match self.link.next()? {
+            match self.link.message()? {
                 Some(Message::Packet(packet)) => return self.packet(&packet),
                 Some(Message::Interrupt) => return Ok(()),
                 None => {}
@@ -155,7 +156,7 @@ impl<'a> Session<'a> {
                 Some(done) => self.send_if(done),
                 None => self.send(""),
             },
-            b'c' | b's' | b'C' | b'S' => self.resume(&old_resume(first, text, self.general)),
+            b'c' | b's' | b'C' | b'S' => self.resume(&old(first, text, self.general)),
             b'D' => {
                 match text.strip_prefix(';').and_then(number) {
                     Some(pid) => self.drop_process(pid as i32),
@@ -454,18 +455,4 @@ impl<'a> Session<'a> {
         }
         Some(())
     }
-}
-
-/// `ADDR,LENGTH`.
-pub(super) fn pair(text: &str) -> Option<(u64, u64)> {
-    let (a, b) = text.split_once(',')?;
-    Some((number(a)?, number(b)?))
-}
-
-/// The packets that `vCont` replaced, as that.
-fn old_resume(kind: u8, text: &str, tid: i32) -> String {
-    let signal = if kind.is_ascii_uppercase() { text.split(';').next().unwrap_or("") } else { "" };
-    let kind = char::from(kind);
-    let one = format!(";{kind}{signal}:{tid:x}");
-    if kind.eq_ignore_ascii_case(&'s') { one } else { format!("{one};c") }
 }

@@ -127,24 +127,11 @@ fn word_at(set: &[u8], offset: usize) -> Option<u32> {
 
 /// The target description for gdb.
 pub(crate) fn description(debug: &Debug, features: &[Feature]) -> String {
-    use std::fmt::Write;
-    let mut out = format!(
-        "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target>\n\
-         <architecture>{}</architecture>\n<osabi>GNU/Linux</osabi>\n",
-        debug.arch
-    );
-    for f in features {
-        let _ = writeln!(out, "<feature name=\"{}\">\n{}", f.name, f.types);
-        for r in &f.regs {
-            let _ = writeln!(
-                out,
-                "<reg name=\"{}\" bitsize=\"{}\" type=\"{}\"/>",
-                r.name, r.bits, r.ty
-            );
-        }
-        out.push_str("</feature>\n");
-    }
-    out + "</target>\n"
+    let all = features.iter().map(|f| {
+        let regs = f.regs.iter().map(|r| (r.name.as_str(), r.bits, r.ty));
+        (f.name, f.types.as_str(), regs.collect())
+    });
+    remu_gdb::describe::description(debug.arch, Some("GNU/Linux"), all)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub(super) static VIRT: Board = Board {
         0x0900_0000, 0x1000,       What::Pl011, irq 1;
         0x0901_0000, 0x1000,       What::Pl031, irq 2;
         0x0902_0000, 0x18,         What::FwCfg;
+        0x0903_0000, 0x1000,       What::Pl061, irq 7;
         0x0a00_0000, 0x200 x 32,   What::Virtio, irq 16;
     },
 };
@@ -47,18 +48,23 @@ fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<B
     let header = Header::find(&bytes);
     // Other images are loaded where kernels without sizes in their headers were.
     let offset = header.map_or(512 << 10, Header::place);
-    let image = load::image("the kernel", path, bytes, MACHINE, start + offset, ram)?;
+    let address = start.saturating_add(offset);
+    let image = load::image("the kernel", path, bytes, MACHINE, address, ram)?;
     let size = header.map_or(0, |h| h.size);
     let kernel_end = image.end().max(image.entry.saturating_add(size));
+    if kernel_end > start + ram {
+        let size = size.max(image.end().saturating_sub(image.entry));
+        return Err(LoadError::Room { what: "the kernel", size, address: image.entry });
+    }
     let Image { mut blobs, entry } = image;
     // Far enough from the kernel to let it clear its data.
-    let after = (start + (ram / 2).min(128 * MIB)).max(kernel_end).next_multiple_of(4096);
-    let mut tree_at = after.next_multiple_of(2 * MIB);
+    let after = load::align((start + (ram / 2).min(128 * MIB)).max(kernel_end), 4096);
+    let mut tree_at = load::align(after, 2 * MIB);
     if let Some(path) = &files.initrd {
         let bytes = load::read("the initial file system", path)?;
         let blob = Blob { what: "the initial file system", address: after, bytes: bytes.into() };
         chosen.initrd = Some((after, blob.end()));
-        tree_at = blob.end().next_multiple_of(2 * MIB);
+        tree_at = load::align(blob.end(), 2 * MIB);
         blobs.push(blob);
     }
     chosen.bootargs.clone_from(&files.append);

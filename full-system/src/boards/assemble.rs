@@ -13,11 +13,11 @@ use crate::devices::gicv3::{Gicv3, Target};
 use crate::devices::virtio::{Kind, Slot};
 use crate::devices::{
     Device, clint::Clint, goldfish_rtc::GoldfishRtc, ns16550::Ns16550, pl011::Pl011, pl031::Pl031,
-    plic::Plic, syscon::Syscon,
+    pl061::Pl061, plic::Plic, syscon::Syscon,
 };
 use crate::event_loop::Handle;
 use crate::irq::{CpuLines, Inputs, Line, PrivateInputs};
-use crate::power::Power;
+use crate::power::{Button, Power};
 
 /// What a board's devices are wired to.
 pub struct Wiring {
@@ -49,6 +49,8 @@ pub struct Parts {
     pub devices: Vec<(String, Arc<dyn Device>)>,
     /// What the processors' own timers end in, and system registers of the interrupt controller are.
     pub private: Option<Arc<dyn PrivateInputs>>,
+    /// The power button.
+    pub button: Option<Arc<dyn Button>>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -160,6 +162,7 @@ pub fn assemble(setup: &Setup, mut wiring: Wiring) -> Result<Parts, AssembleErro
     let inputs = controller.as_ref().map(Controller::inputs);
     let mut places = places(setup.board, &wiring)?;
     let mut serial = wiring.serial.iter();
+    let mut button: Option<Arc<dyn Button>> = None;
     let mut devices: Vec<(String, Arc<dyn Device>)> = Vec::new();
     for (row, n) in setup.rows().flat_map(|r| (0..r.count).map(move |n| (r, n))) {
         let line = || match &inputs {
@@ -208,6 +211,11 @@ pub fn assemble(setup: &Setup, mut wiring: Wiring) -> Result<Parts, AssembleErro
                 }
             }
             What::Pl031 => put("pl031", Pl031::new(line(), wiring.clock.clone(), &wiring.events)),
+            What::Pl061 => {
+                let gpio = Pl061::new(line(), wiring.clock.clone(), &wiring.events);
+                button = Some(gpio.clone());
+                put("pl061", gpio);
+            }
             What::Virtio => put("virtio-mmio", virtio(&ram, line(), places.get_mut(n as usize))),
         }
     }
@@ -216,7 +224,7 @@ pub fn assemble(setup: &Setup, mut wiring: Wiring) -> Result<Parts, AssembleErro
         devices.push((name.to_string(), device));
     }
     let private = controller.as_ref().and_then(Controller::private);
-    Ok(Parts { bus: bus.build()?, devices, private })
+    Ok(Parts { bus: bus.build()?, devices, private, button })
 }
 
 fn virtio(ram: &Arc<Ram>, line: Line, place: Option<&mut Option<Arc<dyn Kind>>>) -> Arc<Slot> {

@@ -111,6 +111,14 @@ pub struct Boot {
     pub items: Vec<crate::devices::fw_cfg::Item>,
 }
 
+/// First word of a device tree as a file (Devicetree Specification 0.4, section 5.2).
+const TREE_MAGIC: u32 = 0xd00d_feed;
+
+/// A word as device trees have them.
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
 /// The device tree: the file that was named, or what `make` writes.
 pub(super) fn tree(
     files: &Files,
@@ -118,12 +126,25 @@ pub(super) fn tree(
 ) -> Result<Vec<u8>, LoadError> {
     let what = "the device tree";
     match &files.dtb {
-        Some(path) => read(what, path),
+        Some(path) => {
+            let tree = read(what, path)?;
+            let reason = match (word(&tree, 0), word(&tree, 4)) {
+                (Some(TREE_MAGIC), Some(size)) if size as usize <= tree.len() => return Ok(tree),
+                (Some(TREE_MAGIC), _) => "its header says that it is longer".into(),
+                _ => "it is not a device tree".into(),
+            };
+            Err(LoadError::Format { what, path: path.clone(), reason })
+        }
         None => make().map_err(|e| {
             let (path, reason) = (PathBuf::new(), e.to_string());
             LoadError::Format { what, path, reason }
         }),
     }
+}
+
+/// The next multiple of `to`, a power of two, or the last one there is: what lies there does not fit into memory.
+pub(super) fn align(address: u64, to: u64) -> u64 {
+    address.checked_next_multiple_of(to).unwrap_or(u64::MAX & !(to - 1))
 }
 
 /// Refuses parts that share bytes.
@@ -236,7 +257,7 @@ impl Image {
     }
 }
 
-/// An ELF file at the physical addresses it names, or any other file at `address`; a segment has at most `room` bytes.
+/// An ELF file at the physical addresses it names, or any other file at `address`; segments have at most `room` bytes.
 pub fn image(
     what: &'static str,
     path: &Path,
@@ -255,7 +276,7 @@ pub fn image(
         let found = goblin::elf::header::machine_to_str(elf.header.e_machine);
         return Err(format(format!("it is for another processor ({found})")));
     }
-    let mut blobs = Vec::new();
+    let (mut blobs, mut size) = (Vec::new(), 0u64);
     for p in elf.program_headers.iter().filter(|p| p.p_type == PT_LOAD && p.p_memsz > 0) {
         let part = usize::try_from(p.p_offset).ok().zip(usize::try_from(p.p_filesz).ok());
         let part = part.and_then(|(at, len)| bytes.get(at..at.checked_add(len)?));
@@ -263,8 +284,10 @@ pub fn image(
         if p.p_memsz < p.p_filesz {
             return Err(format("a segment has an impossible size".into()));
         }
-        if p.p_memsz > room {
-            return Err(LoadError::Room { what, size: p.p_memsz, address: p.p_paddr });
+        // Of all together, else a table of many segments that lie upon each other would take the host's memory.
+        size = size.saturating_add(p.p_memsz);
+        if size > room {
+            return Err(LoadError::Room { what, size, address: p.p_paddr });
         }
         let mut part = part.to_vec();
         part.resize(p.p_memsz as usize, 0);

@@ -88,6 +88,8 @@ pub enum What {
     Pl011,
     /// A real-time clock.
     Pl031,
+    /// Lines of general purpose, with the power button.
+    Pl061,
     /// What the machine tells its firmware.
     FwCfg,
     /// Flash for firmware, as memory that is only read.

@@ -60,7 +60,7 @@ fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<B
     let mut kernel_end = firmware_end;
     if let Some(path) = &files.kernel {
         let bytes = load::unpacked("the kernel", path)?;
-        let address = firmware_end.next_multiple_of(2 * MIB);
+        let address = load::align(firmware_end, 2 * MIB);
         let image = load::image("the kernel", path, bytes, MACHINE, address, ram)?;
         kernel_entry = image.entry;
         kernel_end = image.end().max(kernel_end);
@@ -73,7 +73,8 @@ fn boot(setup: &Setup, files: &Files, cpu: &Cpu, mut chosen: Chosen) -> Result<B
         let bytes = load::read("the initial file system", path)?;
         // Far enough from the kernel to let it unpack itself and clear its data.
         let gap = (ram / 2).min(128 * MIB);
-        let address = (kernel_entry.max(board.ram) + gap).max(kernel_end).next_multiple_of(4096);
+        let address = kernel_entry.max(board.ram).saturating_add(gap).max(kernel_end);
+        let address = load::align(address, 4096);
         let blob = Blob { what: "the initial file system", address, bytes: bytes.into() };
         chosen.initrd = Some((address, blob.end()));
         blobs.push(blob);

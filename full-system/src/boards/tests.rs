@@ -1,5 +1,7 @@
 //! Boards against their own rows, and booting's layout.
 
+mod images;
+
 use std::sync::Arc;
 
 use super::load::Files;

@@ -33,6 +33,8 @@ pub(super) struct Options {
     pub(super) no_shutdown: bool,
     pub(super) snapshot: bool,
     pub(super) paused: bool,
+    /// Where gdb connects.
+    pub(super) gdb: Option<String>,
     pub(super) dump_tree: Option<PathBuf>,
     pub(super) log_items: Vec<String>,
     pub(super) log_file: Option<PathBuf>,

@@ -16,6 +16,7 @@ use crate::boards::{Board, Files, Setup, What, Wiring, assemble, by_name, fdt::C
 use crate::chardev::{self, Controls, Mux, Port, Spec, Stream, Terminal};
 use crate::clock::Clock;
 use crate::event_loop::{EventLoop, Handle, Interest, Next, Watch};
+use crate::gdb::{Points, Server};
 use crate::irq::CpuLines;
 use crate::machine::{Firmware, Hardware, Machine, Psci, Requests, model};
 use crate::monitor::Monitor;
@@ -69,6 +70,7 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
     let parts = parts.map_err(|e| e.to_string())?;
     let bus = Arc::new(parts.bus);
     let psci = board.firmware.then(|| Psci::new(power.clone(), tree.numbers));
+    let points = Arc::new(Points::default());
     let cpus = cpu.start(Hardware {
         bus: bus.clone(),
         clock: clock.clone(),
@@ -78,6 +80,7 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
         firmware: psci.clone().map(|p| p as Arc<dyn Firmware>),
         first_only: board.firmware,
         reset: boot.entry,
+        points: points.clone(),
         one_insn: options.one_insn,
     })?;
     if let Some(psci) = psci {
@@ -86,6 +89,13 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
     let handle = events.handle().clone();
     let machine = Machine::new(bus, clock, handle, parts.devices, boot.blobs, cpus)?;
     power.connect(&machine);
+    if let Some(button) = parts.button {
+        machine.set_button(button);
+    }
+    let debugger = match &options.gdb {
+        Some(place) => Some(Server::start(place, &machine, points)?),
+        None => None,
+    };
     let terminal = consoles.start(&machine)?;
     if let Some(path) = &options.pidfile {
         std::fs::write(path, format!("{}\n", std::process::id()))
@@ -95,6 +105,10 @@ pub(super) fn run(guest: &'static str, options: Options) -> Result<i32, String> 
         machine.cont();
     }
     let status = events.run();
+    // Before the processors go, which would look like a stop.
+    if let Some(debugger) = debugger {
+        debugger.end(status.as_ref().map_or(1, |status| *status));
+    }
     machine.quit();
     drop((terminal, signals));
     status.map_err(|e| format!("the event loop failed: {e}"))

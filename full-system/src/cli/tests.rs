@@ -59,6 +59,15 @@ fn flash_images_are_no_disks() {
 }
 
 #[test]
+fn gdb_connects_where_it_is_told() {
+    let at = |args: &[&str]| run(args).expect("read").gdb;
+    assert_eq!((at(&["-s"]).as_deref(), at(&[])), (Some("1234"), None));
+    assert_eq!(at(&["-gdb", "tcp:localhost:9"]).as_deref(), Some("localhost:9"));
+    assert_eq!(at(&["-gdb", "unix:/tmp/g,server=on,wait=off"]).as_deref(), Some("/tmp/g"));
+    assert_eq!(at(&["-s", "-gdb", "none"]), None);
+}
+
+#[test]
 fn numbers_have_their_units() {
     assert_eq!(run(&["-m", "512"]).expect("read").memory, Some(512 << 20));
     assert_eq!(run(&["-m", "size=1G"]).expect("read").memory, Some(1 << 30));
@@ -75,7 +84,10 @@ fn mistakes_are_one_line_that_names_them() {
     assert_eq!(say(&["-m", "0"]), "-m: '0' is not a size");
     assert_eq!(say(&["-smp", "0"]), "-smp: there is no machine without processors");
     assert_eq!(say(&["-M", "virt,aia=on"]), "-M: the board has no property 'aia'");
-    assert_eq!(say(&["-gdb", "tcp::1"]), "-gdb: not supported yet: run without it");
+    assert_eq!(
+        say(&["-gdb", "stdio"]),
+        "-gdb: 'stdio' is not supported; there are none, tcp:[HOST]:PORT and unix:PATH"
+    );
     assert_eq!(say(&["-drive", "if=none"]), "-drive: a disk needs 'file='");
     assert_eq!(
         say(&["-drive", "file=x,format=qcow2"]),

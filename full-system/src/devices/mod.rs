@@ -11,6 +11,7 @@ pub mod goldfish_rtc;
 pub mod ns16550;
 pub mod pl011;
 pub mod pl031;
+pub mod pl061;
 pub mod plic;
 pub mod registers;
 pub mod syscon;

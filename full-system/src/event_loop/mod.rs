@@ -261,6 +261,11 @@ impl Handle {
         self.wake();
     }
 
+    /// Whether the loop is about to end, or has.
+    pub fn is_quitting(&self) -> bool {
+        self.0.quit.get().is_some()
+    }
+
     /// Has the loop look at its timers again, after the clock was paused or resumed.
     pub fn wake(&self) {
         // The loop's own thread is not asleep.

@@ -10,9 +10,9 @@ use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::devices::Device;
 use crate::event_loop::Handle;
-use crate::power::Power;
+use crate::power::{Button, Power};
 
-pub use processor::{Firmware, Hardware, Model, Processor, model};
+pub use processor::{Debuggee, Firmware, Hardware, Model, Processor, model};
 pub use psci::Psci;
 
 /// A machine.
@@ -25,6 +25,10 @@ pub struct Machine {
     cpus: Vec<Arc<dyn Processor>>,
     /// Whether it runs. Held while that changes.
     running: Mutex<bool>,
+    /// Told that it has stopped.
+    stopped: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Its power button.
+    button: OnceLock<Arc<dyn Button>>,
 }
 
 impl Machine {
@@ -42,7 +46,9 @@ impl Machine {
     ) -> Result<Arc<Machine>, String> {
         clock.pause();
         let running = Mutex::new(false);
-        let machine = Machine { bus, clock, events, devices, blobs, cpus, running };
+        let (stopped, button) = (OnceLock::new(), OnceLock::new());
+        let machine =
+            Machine { bus, clock, events, devices, blobs, cpus, running, stopped, button };
         machine.fill()?;
         Ok(Arc::new(machine))
     }
@@ -57,11 +63,18 @@ impl Machine {
 
     /// Goes on.
     pub fn cont(&self) {
+        self.cont_some(|_| true);
+    }
+
+    /// Goes on with some of the processors, by number. The others stay where they are until the machine has stopped
+    /// and gone on again.
+    pub fn cont_some(&self, goes: impl Fn(usize) -> bool) {
         let mut running = self.running();
         if !std::mem::replace(&mut *running, true) {
             self.clock.resume();
             self.events.wake();
-            self.cpus.iter().for_each(|c| c.resume());
+            let some = self.cpus.iter().enumerate().filter(|(n, _)| goes(*n));
+            some.for_each(|(_, c)| c.resume());
         }
     }
 
@@ -71,7 +84,42 @@ impl Machine {
         if std::mem::replace(&mut *running, false) {
             self.cpus.iter().for_each(|c| c.pause());
             self.clock.pause();
+            drop(running);
+            if let Some(told) = self.stopped.get() {
+                told();
+            }
         }
+    }
+
+    /// Sets what is called after it has stopped, on the thread that stopped it. The first call counts.
+    pub fn on_stop(&self, told: Box<dyn Fn() + Send + Sync>) {
+        // A machine has one debugger's server.
+        let _ = self.stopped.set(told);
+    }
+
+    /// Gives it a power button. The first call counts.
+    pub fn set_button(&self, button: Arc<dyn Button>) {
+        let _ = self.button.set(button);
+    }
+
+    /// Presses the power button; whether there is one.
+    pub fn press_power(&self) -> bool {
+        self.button.get().map(|b| b.press()).is_some()
+    }
+
+    /// How many processors it has.
+    pub fn cpus(&self) -> usize {
+        self.cpus.len()
+    }
+
+    /// Whether a processor is off and waits for firmware to start it.
+    pub fn is_off(&self, cpu: usize) -> bool {
+        self.cpus.get(cpu).is_some_and(|c| c.is_off())
+    }
+
+    /// A processor for a debugger.
+    pub fn debuggee(&self, cpu: usize) -> Option<&dyn Debuggee> {
+        self.cpus.get(cpu)?.debuggee()
     }
 
     /// Whether it runs.

@@ -1,12 +1,14 @@
 //! What a machine and its monitor want of processors.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use remu_isa::{FirmwareAnswer, FirmwareCall};
+use remu_isa::{DebugPlace, Debugged, FirmwareAnswer, FirmwareCall};
 
 use crate::boards::fdt;
 use crate::bus::Bus;
 use crate::clock::Clock;
+use crate::gdb::Points;
 use crate::irq::{CpuLines, PrivateInputs};
 use crate::power::Power;
 
@@ -32,6 +34,30 @@ pub trait Processor: Send + Sync {
     fn quit(&self);
     /// Its registers as text, for `info registers`. Called while paused.
     fn dump(&self) -> String;
+    /// How debuggers handle it, if they can.
+    fn debuggee(&self) -> Option<&dyn Debuggee> {
+        None
+    }
+}
+
+/// A processor in a debugger's hands. Everything here is called while it is paused.
+pub trait Debuggee {
+    /// What debuggers are told of it.
+    fn describe(&self) -> Debugged;
+    /// The bytes of registers; `None` for one that is not there.
+    fn registers(&self, places: Vec<DebugPlace>) -> Vec<Option<Vec<u8>>>;
+    /// Sets a register; whether that is possible.
+    fn set_register(&self, place: DebugPlace, bytes: Vec<u8>) -> bool;
+    /// Bytes at a guest address as the processor sees it, whatever its rights; fewer where nothing is.
+    fn read(&self, va: u64, len: usize) -> Vec<u8>;
+    /// Writes there, also to memory that the guest may not write.
+    fn write(&self, va: u64, bytes: Vec<u8>) -> bool;
+    /// Has it stop after one instruction when it goes on, and not before it is outside of the range; `None`: run.
+    fn step(&self, range: Option<Range<u64>>);
+    /// Forgets translated code at a guest address, for all processors: breakpoints there have changed.
+    fn forget_code(&self, va: u64);
+    /// Forgets where guest addresses are: watchpoints have changed.
+    fn forget_pages(&self);
 }
 
 /// Firmware that the machine plays (PSCI of Arm).
@@ -59,6 +85,8 @@ pub struct Hardware {
     pub first_only: bool,
     /// Where they start after reset.
     pub reset: u64,
+    /// What a debugger looks for.
+    pub points: Arc<Points>,
     /// `-one-insn-per-tb`.
     pub one_insn: bool,
 }

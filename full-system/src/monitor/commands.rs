@@ -12,7 +12,7 @@ const COMMANDS: &[Row] = &[
     Row("stop",             "stop the machine",                      |m| { m.stop(); String::new() }),
     Row("cont",             "go on",                                 |m| { m.cont(); String::new() }),
     Row("system_reset",     "start the machine anew",                |m| { m.reset(); String::new() }),
-    Row("system_powerdown", "press the power button",                |_| "this board has no power button\n".into()),
+    Row("system_powerdown", "press the power button",                power_button),
     Row("info registers",   "registers of every processor",          |m| m.registers()),
     Row("info mtree",       "what lies at which physical addresses", |m| m.memory_tree()),
     Row("info qtree",       "the devices",                           |m| m.device_list()),
@@ -25,7 +25,7 @@ const ALIASES: &[(&str, &str)] =
     &[("q", "quit"), ("c", "cont"), ("s", "stop"), ("?", "help"), ("h", "help")];
 
 /// Carries out a line.
-pub(super) fn run(machine: &Machine, line: &str) -> String {
+pub(crate) fn run(machine: &Machine, line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let line = words.join(" ");
     if line.is_empty() {
@@ -47,6 +47,10 @@ pub(super) fn run(machine: &Machine, line: &str) -> String {
             .collect(),
         None => format!("unknown command: '{line}'\n"),
     }
+}
+
+fn power_button(machine: &Machine) -> String {
+    if machine.press_power() { String::new() } else { "this board has no power button\n".into() }
 }
 
 fn help() -> String {

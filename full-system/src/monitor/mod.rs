@@ -2,6 +2,8 @@
 
 mod commands;
 
+pub(crate) use commands::run;
+
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::chardev::{Port, Receiver};

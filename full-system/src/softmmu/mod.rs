@@ -12,6 +12,7 @@ use vm_memory::{Bytes, GuestAddress};
 
 pub use self::host::Tables;
 use crate::bus::{Bus, BusError, PAGE};
+use crate::gdb::{Points, Touched};
 
 /// Guest pages remembered for fetches.
 const FETCHES: usize = 256;
@@ -36,6 +37,11 @@ pub struct SoftMmu {
     /// Guest addresses of mappings larger than a page: of the lower and the upper half.
     large: [Option<(u64, u64)>; 2],
     trap: Option<Trap>,
+    points: Arc<Points>,
+    /// Whether watchpoints are looked for.
+    watching: bool,
+    /// The access that was refused because of watchpoints.
+    touched: Option<Touched>,
 }
 
 /// What has to be forgotten.
@@ -51,10 +57,31 @@ pub enum Forget {
 
 impl SoftMmu {
     /// A way to what is on the bus.
-    pub fn new(system: Arc<dyn System>, bus: Arc<Bus>, align: u64) -> SoftMmu {
+    pub fn new(system: Arc<dyn System>, bus: Arc<Bus>, align: u64, points: Arc<Points>) -> SoftMmu {
         let fetches = Box::new([Fetch::default(); FETCHES]);
         let tables = Tables(bus.clone());
-        SoftMmu { system, bus, tables, align, fetches, large: [None; 2], trap: None }
+        SoftMmu {
+            system,
+            bus,
+            tables,
+            align,
+            fetches,
+            large: [None; 2],
+            trap: None,
+            points,
+            watching: true,
+            touched: None,
+        }
+    }
+
+    /// Takes the access that was refused because its page has watchpoints.
+    pub fn take_touched(&mut self) -> Option<Touched> {
+        self.touched.take()
+    }
+
+    /// Refuses accesses to pages with watchpoints, or lets them through.
+    pub fn set_watching(&mut self, watching: bool) {
+        self.watching = watching;
     }
 
     /// Takes the exception that an access was refused with.
@@ -115,7 +142,14 @@ impl SoftMmu {
                 self.note_span(va, m.span);
                 Ok(m)
             }
-            Err(trap) => Err(self.refuse(trap)),
+            Err(trap) => {
+                log::trace!(
+                    target: "mmu",
+                    "no way to {va:#x} ({bytes} bytes, {intent:?}): cause {:#x}",
+                    trap.cause
+                );
+                Err(self.refuse(trap))
+            }
         }
     }
 
@@ -186,6 +220,13 @@ impl Mmu for SoftMmu {
         }
         let here = bytes.min(PAGE - addr % PAGE);
         let first = self.translate(core, addr, here, intent, access.tlb)?;
+        if self.watching {
+            let reads = access.kind != AccessKind::Store;
+            self.touched = self.points.touch(addr, bytes, reads, access.kind.writes());
+            if self.touched.is_some() {
+                return Err(Refused);
+            }
+        }
         let mut places = [(first.pa, here), (0, 0)];
         if here < bytes {
             let next = addr.wrapping_add(here);
@@ -237,7 +278,7 @@ impl Mmu for SoftMmu {
 }
 
 /// The machine's memory as the translator reads code from it.
-pub(crate) struct Code(pub(crate) Arc<Bus>);
+pub(crate) struct Code(pub(crate) Arc<Bus>, pub(crate) Arc<Points>);
 
 impl CodeSource for Code {
     fn fetch(&self, addr: u64, buf: &mut [u8]) -> usize {
@@ -246,6 +287,9 @@ impl CodeSource for Code {
             // Memory that ends inside the page does not exist.
             Err(_) => 0,
         }
+    }
+    fn lay_over(&self, va: u64, code: &mut [u8]) {
+        self.1.lay_over(va, code);
     }
     fn translating(&self, pa: u64) {
         self.0.watch_code(pa);

@@ -1,25 +1,21 @@
 //! What others want of a processor's thread, and how they wait for it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use remu_engine::Remote;
 
+use super::Thread;
+
 /// Bit of the exit-request word that says: look here, and at the interrupt lines.
 const KICK: u32 = 1;
 
-/// What a paused processor is told to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Order {
-    /// Go back to the state after power-on.
-    Reset,
-    /// Say what its registers hold.
-    Dump,
-}
+/// What a paused processor's thread is told to do.
+pub(super) type Order = Box<dyn FnOnce(&mut Thread) + Send>;
 
 /// What the thread does next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Next {
     /// Runs guest code.
     Run,
@@ -38,8 +34,10 @@ struct State {
     off: bool,
     /// Where it has been started, and with what argument.
     start: Option<(u64, u64)>,
-    /// The answer to an order.
-    answer: Option<String>,
+    /// The order has been carried out.
+    done: bool,
+    /// What to stop after, for a debugger.
+    step: Option<Range<u64>>,
     /// The thread waits here, or has ended.
     stands: bool,
 }
@@ -91,21 +89,30 @@ impl Control {
             s = self.wait(s);
         }
     }
-    /// Gives an order to a paused processor; its answer.
-    pub(super) fn order(&self, order: Order) -> String {
+    /// Has a paused processor's thread do something, and waits for it. One caller at a time.
+    pub(super) fn order(&self, order: Order) {
         let mut s = self.lock();
         if s.quit {
-            return String::new();
+            return;
         }
-        s.answer = None;
+        s.done = false;
         s.order = Some(order);
         self.changed.notify_all();
-        loop {
-            if let Some(answer) = s.answer.take() {
-                return answer;
-            }
+        while !s.done {
             s = self.wait(s);
         }
+    }
+    /// Has it stop after its next instruction, once it is outside of a range; or run.
+    pub(super) fn set_step(&self, step: Option<Range<u64>>) {
+        self.lock().step = step;
+    }
+    /// For the thread: the range that it stops outside of, after an instruction.
+    pub(super) fn step(&self) -> Option<Range<u64>> {
+        self.lock().step.clone()
+    }
+    /// For the thread: stops by itself.
+    pub(super) fn halt(&self) {
+        self.lock().wanted = false;
     }
     /// Starts a processor that is off; whether it was.
     pub(super) fn start(&self, entry: u64, argument: u64) -> bool {
@@ -164,9 +171,9 @@ impl Control {
             s = self.wait(s);
         }
     }
-    /// For the thread: the answer to an order.
-    pub(super) fn answer(&self, text: String) {
-        self.lock().answer = Some(text);
+    /// For the thread: an order has been carried out.
+    pub(super) fn done(&self) {
+        self.lock().done = true;
         self.changed.notify_all();
     }
     /// For the thread: sleeps until it is kicked or a moment comes.
@@ -190,7 +197,7 @@ impl Control {
         let mut s = self.lock();
         s.quit = true;
         s.stands = true;
-        s.answer = Some(String::new());
+        s.done = true;
         self.changed.notify_all();
     }
 }

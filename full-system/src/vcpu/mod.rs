@@ -7,6 +7,7 @@
 
 mod alarm;
 mod control;
+mod debug;
 mod host;
 mod mail;
 #[cfg(test)]
@@ -15,17 +16,18 @@ mod tests;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use remu_engine::{Cpu, Engine, Options};
-use remu_isa::{FirmwareAnswer, FirmwareCall, Flush, Limits, PhysMem, Surroundings, System};
+use remu_engine::{Cpu, Engine, ExitKind, Options};
+use remu_isa::{Entry, FirmwareAnswer, FirmwareCall, Flush, Limits, PhysMem, Surroundings, System};
 
 use self::alarm::Alarms;
-use self::control::{Control, Next, Order};
+use self::control::{Control, Next};
 use self::mail::Mail;
 use crate::boards::fdt;
 use crate::bus::{self, PAGE};
 use crate::clock::Clock;
+use crate::gdb::{Points, Stop};
 use crate::irq::{CpuLines, PrivateInputs};
-use crate::machine::{Firmware, Hardware, Model, Processor};
+use crate::machine::{Debuggee, Firmware, Hardware, Model, Processor};
 use crate::softmmu::{Code, Forget, SoftMmu, Tables};
 
 /// Bytes up to which a range is forgotten page by page.
@@ -65,15 +67,34 @@ impl Surroundings for Around {
             None => FirmwareAnswer::None,
         }
     }
+    fn entered(&self, e: &Entry) {
+        let [from, to] = e.levels;
+        log::trace!(
+            target: "int",
+            "{}: {}, cause {:#x}, value {:#x}, at {:#x} of level {from}, to {:#x} of level {to}",
+            self.number, e.name, e.cause, e.value, e.pc, e.handler
+        );
+    }
 }
 
 /// What all processors of a machine share.
 struct Shared {
     engine: Engine,
     system: Arc<dyn System>,
+    points: Arc<Points>,
     alarms: Alarms,
     /// Of all processors, by number.
     mail: OnceLock<Vec<Arc<Mail>>>,
+}
+
+/// What a stay in translated code has led to.
+enum Turn {
+    /// Nothing that keeps it from going on.
+    GoOn,
+    /// The processor is off.
+    Off,
+    /// A debugger looks for this.
+    Stop(Stop),
 }
 
 /// A processor's thread, from inside.
@@ -109,8 +130,8 @@ impl Thread {
             match self.control.next() {
                 Next::Quit => return,
                 Next::Obey(order) => {
-                    let answer = self.obey(order);
-                    self.control.answer(answer);
+                    order(self);
+                    self.control.done();
                     // What was armed belongs to a clock that has stood still.
                     self.deadline = None;
                 }
@@ -135,23 +156,18 @@ impl Thread {
         self.flush(Flush::All);
     }
 
-    fn obey(&mut self, order: Order) -> String {
-        match order {
-            Order::Reset => {
-                self.power_on();
-                self.control.set_off(self.starts_off);
-                String::new()
-            }
-            Order::Dump => {
-                let mut core = self.shared.engine.core(&mut self.cpu);
-                self.shared.system.dump(core.state(), &self.around)
-            }
-        }
+    fn reset(&mut self) {
+        self.power_on();
+        self.control.set_off(self.starts_off);
+    }
+
+    fn dump(&mut self) -> String {
+        let mut core = self.shared.engine.core(&mut self.cpu);
+        self.shared.system.dump(core.state(), &self.around)
     }
 
     /// Runs until somebody kicks.
     fn go(&mut self) {
-        let shared = self.shared.clone();
         if let Some((entry, argument)) = self.control.take_start() {
             self.start(entry, argument);
         }
@@ -159,42 +175,86 @@ impl Thread {
             self.control.sleep(None);
             return;
         }
+        let step = self.control.step();
         while !self.control.is_kicked() {
-            self.drive_timers();
-            let mut core = shared.engine.core(&mut self.cpu);
-            shared.system.interrupt(core.state(), &self.around);
-            self.arm();
-            for flush in self.mail.enter() {
-                self.flush(flush);
+            match self.turn(step.is_some()) {
+                Turn::GoOn => {}
+                Turn::Off => {
+                    self.control.set_off(true);
+                    break;
+                }
+                Turn::Stop(why) => {
+                    self.stop_for_debugger(why);
+                    break;
+                }
             }
-            let kind = shared.engine.run_machine(&mut self.cpu, &mut self.mmu);
-            self.mail.leave();
-            let trap = self.mmu.take_trap();
-            let mut core = shared.engine.core(&mut self.cpu);
-            let after = shared.system.exit(core.state(), kind, trap, &self.around);
-            self.flush(after.flush);
-            if after.others != Flush::None {
-                self.others().for_each(|m| m.post(after.others));
-            }
-            if after.settle {
-                self.others().for_each(|m| m.settle());
-            }
-            if after.code_changed {
-                shared.engine.sync_code();
-            }
-            if after.wait {
-                self.wait();
-            }
-            if after.off {
-                self.control.set_off(true);
+            if step.as_ref().is_some_and(|range| !range.contains(&self.cpu.pc())) {
+                self.stop_for_debugger(Stop::Step);
                 break;
-            }
-            if after.rest {
-                std::thread::yield_now();
             }
         }
         // The clock may stand still before the next time.
         self.deadline = None;
+    }
+
+    /// One stay in translated code, and what it ends with. A single instruction is not interrupted.
+    fn turn(&mut self, step: bool) -> Turn {
+        let shared = self.shared.clone();
+        self.drive_timers();
+        if !step {
+            let mut core = shared.engine.core(&mut self.cpu);
+            shared.system.interrupt(core.state(), &self.around);
+        }
+        self.arm();
+        for flush in self.mail.enter() {
+            self.flush(flush);
+        }
+        let mut kind = self.run_code(step);
+        let mut watched = None;
+        if let Some(touched) = self.mmu.take_touched() {
+            if let Some(stop) = self.before_watched(touched) {
+                self.mail.leave();
+                return Turn::Stop(stop);
+            }
+            kind = self.past_watched(touched);
+            watched = touched.watch;
+        }
+        self.mail.leave();
+        let trap = self.mmu.take_trap();
+        if self.is_at_break(kind) {
+            return Turn::Stop(Stop::Break);
+        }
+        let mut core = shared.engine.core(&mut self.cpu);
+        let after = shared.system.exit(core.state(), kind, trap, &self.around);
+        self.flush(after.flush);
+        if after.others != Flush::None {
+            self.others().for_each(|m| m.post(after.others));
+        }
+        if after.settle {
+            self.others().for_each(|m| m.settle());
+        }
+        if after.code_changed {
+            shared.engine.sync_code();
+        }
+        if after.wait && !step {
+            self.wait();
+        }
+        if after.off {
+            return Turn::Off;
+        }
+        if after.rest {
+            std::thread::yield_now();
+        }
+        watched.map_or(Turn::GoOn, |w| Turn::Stop(Stop::Watch(w)))
+    }
+
+    fn run_code(&mut self, step: bool) -> ExitKind {
+        let engine = &self.shared.engine;
+        if step {
+            engine.step_machine(&mut self.cpu, &mut self.mmu)
+        } else {
+            engine.run_machine(&mut self.cpu, &mut self.mmu)
+        }
     }
 
     /// The mail of the other processors.
@@ -270,7 +330,10 @@ impl Thread {
 
 /// A processor, from outside.
 pub struct Vcpu {
+    shared: Arc<Shared>,
     control: Arc<Control>,
+    /// Held by whoever gives an order.
+    orders: std::sync::Mutex<()>,
     mail: Arc<Mail>,
     thread: std::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -296,7 +359,8 @@ impl Vcpu {
         let kicked = control.clone();
         let alarm = shared.alarms.add(Box::new(move || kicked.kick()));
         let align = 1 << shared.engine.isa().insn_align();
-        let mmu = SoftMmu::new(shared.system.clone(), hardware.bus.clone(), align);
+        let (system, bus) = (shared.system.clone(), hardware.bus.clone());
+        let mmu = SoftMmu::new(system, bus, align, shared.points.clone());
         let tick = (1_000_000_000 / shared.system.hertz()).max(1);
         let around = Around {
             lines,
@@ -327,7 +391,22 @@ impl Vcpu {
             let _gone = gone;
             thread.run();
         })?;
-        Ok(Vcpu { control, mail, thread: std::sync::Mutex::new(Some(thread)) })
+        let (shared, thread) = (shared.clone(), std::sync::Mutex::new(Some(thread)));
+        Ok(Vcpu { shared, control, orders: std::sync::Mutex::default(), mail, thread })
+    }
+
+    /// Has the thread of a paused processor do something; the result's default if the thread is gone.
+    fn ask<T: Default + Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Thread) -> T + Send + 'static,
+    ) -> T {
+        let _one = self.orders.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (give, take) = std::sync::mpsc::channel();
+        self.control.order(Box::new(move |thread| {
+            // Nobody has gone: whoever asks waits.
+            let _ = give.send(act(thread));
+        }));
+        take.try_recv().unwrap_or_default()
     }
 }
 
@@ -339,7 +418,7 @@ impl Processor for Vcpu {
         self.control.pause();
     }
     fn reset(&self) {
-        self.control.order(Order::Reset);
+        self.ask(Thread::reset);
     }
     fn start(&self, entry: u64, argument: u64) -> bool {
         self.control.start(entry, argument)
@@ -356,7 +435,10 @@ impl Processor for Vcpu {
         }
     }
     fn dump(&self) -> String {
-        self.control.order(Order::Dump)
+        self.ask(Thread::dump)
+    }
+    fn debuggee(&self) -> Option<&dyn Debuggee> {
+        Some(self)
     }
 }
 
@@ -383,11 +465,12 @@ impl Model for Chosen {
         if hardware.one_insn {
             options.limits = Limits { blocks: 1, insns: 1, ..Limits::default() };
         }
-        let code = Arc::new(Code(hardware.bus.clone()));
+        let points = hardware.points.clone();
+        let code = Arc::new(Code(hardware.bus.clone(), points.clone()));
         let engine = Engine::new(made.isa, code, options).map_err(|e| e.to_string())?;
         let alarms = Alarms::new().map_err(|e| format!("cannot start a thread: {e}"))?;
         let (system, mail) = (made.system.into(), OnceLock::new());
-        let shared = Arc::new(Shared { engine, system, alarms, mail });
+        let shared = Arc::new(Shared { engine, system, points, alarms, mail });
         let told = Arc::downgrade(&shared);
         hardware.bus.set_code_hook(Box::new(move |range| {
             if let Some(shared) = told.upgrade() {

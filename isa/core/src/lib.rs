@@ -16,8 +16,8 @@ pub use lift::Lift;
 pub use sm4::sm4_sub;
 pub use state::{Header, RegDesc, StateDesc};
 pub use system::{
-    After, Conduit, FirmwareAnswer, FirmwareCall, Flush, Intent, Mapping, PhysMem, Processor,
-    Surroundings, System, Trap,
+    After, Conduit, DebugFeature, DebugPlace, DebugReg, Debugged, Entry, FirmwareAnswer,
+    FirmwareCall, Flush, Intent, Mapping, PhysMem, Processor, Surroundings, System, Trap,
 };
 
 #[doc(hidden)]

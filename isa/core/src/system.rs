@@ -1,7 +1,7 @@
 //! What a guest provides for whole machines: privileged state, address translation, exceptions.
 //! Pure logic over the state struct; whoever runs the machine brings memory, lines and time.
 
-use remu_ir::ExitKind;
+use remu_ir::{ExitKind, Slot};
 
 use crate::Isa;
 
@@ -80,6 +80,27 @@ pub trait Surroundings {
     }
     /// Tells processors that wait for an event of one (SEV of Arm).
     fn event(&self) {}
+    /// Is told of each exception and interrupt, before the first instruction of its handler.
+    fn entered(&self, entry: &Entry) {
+        let _ = entry;
+    }
+}
+
+/// An exception or interrupt that a processor enters the handler of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// What it is, for people.
+    pub name: &'static str,
+    /// The cause as the handler sees it (`scause`, ESR_EL1); 0 where an interrupt has none.
+    pub cause: u64,
+    /// What comes with it: faulting address or instruction.
+    pub value: u64,
+    /// Where the processor was.
+    pub pc: u64,
+    /// Privilege before, and that of the handler, as the architecture numbers it.
+    pub levels: [u8; 2],
+    /// First instruction of the handler.
+    pub handler: u64,
 }
 
 /// How firmware is called.
@@ -207,8 +228,100 @@ pub trait System: Send + Sync {
         let _ = (state, around);
         0
     }
+    /// What debuggers are told of it.
+    fn debug(&self) -> Debugged;
+    /// The bytes of a register that debuggers know, lowest first; `None` for one that is not there now.
+    fn debug_register(
+        &self,
+        state: &mut [u8],
+        place: DebugPlace,
+        around: &dyn Surroundings,
+    ) -> Option<Vec<u8>>;
+    /// Sets such a register, to as many bytes as it has; whether that is possible.
+    fn set_debug_register(
+        &self,
+        state: &mut [u8],
+        place: DebugPlace,
+        bytes: &[u8],
+        around: &dyn Surroundings,
+    ) -> bool;
     /// The registers as text.
     fn dump(&self, state: &mut [u8], around: &dyn Surroundings) -> String;
+}
+
+/// A processor as gdb is told of it ("Standard Target Features" in gdb's manual).
+pub struct Debugged {
+    /// gdb's name of the architecture.
+    pub arch: &'static str,
+    /// Registers, in the order that numbers them.
+    pub features: Vec<DebugFeature>,
+    /// The instruction of a breakpoint of so many bytes. It ends with [`ExitKind::Breakpoint`],
+    /// [`ExitKind::Special`] or [`ExitKind::Illegal`].
+    pub breakpoint: fn(len: u64) -> Option<&'static [u8]>,
+    /// Watchpoints stop the processor before the access, not behind it.
+    pub watches_before: bool,
+    /// gdb's names of the stack pointer and the program counter.
+    pub always: [&'static str; 2],
+}
+
+/// Registers of one of gdb's features.
+pub struct DebugFeature {
+    /// Its name.
+    pub name: &'static str,
+    /// Types that its registers name, as XML.
+    pub types: &'static str,
+    /// The registers.
+    pub regs: Vec<DebugReg>,
+}
+
+/// A register as debuggers see it.
+pub struct DebugReg {
+    /// gdb's name.
+    pub name: String,
+    /// Bits.
+    pub bits: u32,
+    /// gdb's type.
+    pub ty: &'static str,
+    /// Where it is.
+    pub place: DebugPlace,
+}
+
+/// Where a register that debuggers see is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DebugPlace {
+    /// Always zero.
+    Zero,
+    /// A slot of the state.
+    Slot(Slot),
+    /// What the guest numbers so.
+    Other(u32),
+}
+
+impl DebugPlace {
+    /// The bytes of a register that is a slot, or zero.
+    pub fn read(self, state: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            DebugPlace::Zero => Some(vec![0; 8]),
+            DebugPlace::Slot(slot) => {
+                let at = usize::from(slot.offset);
+                state.get(at..at + slot.ty.bytes() as usize).map(<[u8]>::to_vec)
+            }
+            DebugPlace::Other(_) => None,
+        }
+    }
+    /// Sets a register that is a slot; zero stays so.
+    pub fn write(self, state: &mut [u8], bytes: &[u8]) -> bool {
+        match self {
+            DebugPlace::Zero => true,
+            DebugPlace::Slot(slot) => {
+                let at = usize::from(slot.offset);
+                let to = state.get_mut(at..at + slot.ty.bytes() as usize);
+                let to = to.filter(|to| to.len() == bytes.len());
+                to.map(|to| to.copy_from_slice(bytes)).is_some()
+            }
+            DebugPlace::Other(_) => false,
+        }
+    }
 }
 
 /// A processor for a whole machine.

@@ -233,6 +233,15 @@ impl Regions {
     pub(crate) fn on_page(&self, page: u64) -> &[u32] {
         self.by_page.get(&page).map_or(&[], Vec::as_slice)
     }
+    /// Live regions with an entry that `wanted` picks by its guest address, told whether the region has code in
+    /// two pages.
+    pub(crate) fn with_entry(&self, wanted: impl Fn(u64, bool) -> bool) -> Vec<u32> {
+        let picks = |r: &Translated| {
+            let two = r.space.second().is_some();
+            !r.is_retired() && self.entries(r).iter().any(|e| wanted(e.0, two))
+        };
+        (0..).zip(&self.list).filter(|(_, r)| picks(r)).map(|(n, _)| n).collect()
+    }
     /// Regions made from guest bytes in `[start, end)`, by number.
     pub(crate) fn covering(&self, start: u64, end: u64) -> Vec<u32> {
         let touches = |r: &Translated| {

@@ -9,7 +9,7 @@ use remu_ir::ExitKind;
 use remu_isa::Key;
 
 use crate::cpu::{CURRENT, CpuMemory};
-use crate::space::Space;
+use crate::space::{STEP, Space};
 use crate::{Access, Core, Cpu, Engine, Mmu, Refused, Served};
 
 /// MXCSR with all exceptions masked.
@@ -68,17 +68,59 @@ impl Engine {
             self.run_in(&mem, || self.space(cpu, &mut **mmu.borrow_mut()))
         })
     }
+    /// One instruction of a machine, whatever has been asked of the processor; [`ExitKind::Continue`] when nothing
+    /// else came of it.
+    pub fn step_machine(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> ExitKind {
+        let mmu = RefCell::new(mmu);
+        let mem = cpu.mem.clone();
+        let mut from_code = FromCode(&mmu);
+        self.with_mmu(&mem, &mut from_code, || {
+            // Nothing is ever added to the lookup cache of this key, and the return stack is empty: whatever the
+            // instruction leads to is not found.
+            cpu.change_key(Key(self.isa().key(cpu.state()).0 | STEP));
+            let request = &mem.header().exit_request;
+            CURRENT.set(core::ptr::from_ref(&*mem));
+            let kind = loop {
+                request.fetch_and(!Engine::REQUEST_SYNC, Ordering::Relaxed);
+                let pc = mem.word(Layout::PC).load(Ordering::Relaxed);
+                let generation = self.generation.load(Ordering::SeqCst);
+                let Some(space) = self.space(cpu, &mut **mmu.borrow_mut()) else {
+                    break ExitKind::Fault;
+                };
+                let host = self.host_code(pc, space);
+                match self.enter(&mem, host, generation) {
+                    // Code was forgotten before it was entered: nothing has happened.
+                    ExitKind::Poll if self.generation.load(Ordering::SeqCst) != generation => {}
+                    ExitKind::Poll => break ExitKind::Continue,
+                    ExitKind::Continue => {
+                        if mem.word(Layout::LINK).load(Ordering::Acquire) != 0
+                            && let Some(pc) = self.peek_link(&mem)
+                        {
+                            mem.word(Layout::PC).store(pc, Ordering::Relaxed);
+                        }
+                        break ExitKind::Continue;
+                    }
+                    other => break other,
+                }
+            };
+            CURRENT.set(core::ptr::null());
+            kind
+        })
+    }
     /// Where the code at a machine's pc is; `None` if it cannot be fetched.
     fn space(&self, cpu: &mut Cpu, mmu: &mut dyn Mmu) -> Option<Space> {
         const PAGE: u64 = 1 << SoftMmu::PAGE_BITS;
-        let (pc, key) = (cpu.pc(), cpu.key);
+        let pc = cpu.pc();
+        let mut space = Space::machine(cpu.key, 0);
+        let key = space.lift_key();
         let page = mmu.fetch(&mut self.core(cpu), pc, key).ok()?;
-        let mut space = Space::machine(key, page);
+        space.pages[0] = page + 1;
         let left = PAGE - pc % PAGE;
         if left < self.isa().max_insn_len() as u64 {
             let mut bytes = [0; 16];
             let bytes = &mut bytes[..left as usize];
             let have = self.source().fetch(page * PAGE + pc % PAGE, bytes);
+            self.source().lay_over(pc, &mut bytes[..have]);
             if have == bytes.len() && self.isa().scan(bytes, pc, key).is_none() {
                 let second = mmu.fetch(&mut self.core(cpu), pc.wrapping_add(left), key).ok()?;
                 space.pages[1] = second + 1;

@@ -7,6 +7,8 @@ use crate::CodeSource;
 /// log2 of the bytes of a page.
 const PAGE_BITS: u32 = 12;
 const OFFSET: u64 = (1 << PAGE_BITS) - 1;
+/// Set in the key of translations of single instructions, which are linked to nothing. No guest's key has it.
+pub(crate) const STEP: u32 = 1 << 31;
 
 /// The lift key and, in a machine, the physical pages that the code lies in: one number more
 /// than a page's, 0 for none. The second one is that of an instruction which reaches into it.
@@ -24,6 +26,14 @@ impl Space {
     /// Of code in a machine's physical page.
     pub(crate) fn machine(key: Key, page: u64) -> Space {
         Space { key, pages: [page + 1, 0] }
+    }
+    /// Whether it is one of single instructions.
+    pub(crate) fn is_step(self) -> bool {
+        self.key.0 & STEP != 0
+    }
+    /// The lift key as the guest has it.
+    pub(crate) fn lift_key(self) -> Key {
+        Key(self.key.0 & !STEP)
     }
     pub(crate) fn is_machine(self) -> bool {
         self.pages[0] != 0
@@ -65,7 +75,9 @@ impl Space {
         };
         let in_page = (OFFSET + 1 - (addr & OFFSET)) as usize;
         let len = buf.len().min(in_page);
-        source.fetch(page << PAGE_BITS | addr & OFFSET, &mut buf[..len])
+        let have = source.fetch(page << PAGE_BITS | addr & OFFSET, &mut buf[..len]);
+        source.lay_over(addr, &mut buf[..have]);
+        have
     }
 }
 

@@ -38,6 +38,11 @@ pub trait CodeSource: Send + Sync {
         let _ = addr;
         None
     }
+    /// Replaces code that was fetched in a machine, for a guest address, by a debugger's breakpoints there. When
+    /// those change, [`Engine::forget_at`] must be told.
+    fn lay_over(&self, va: u64, code: &mut [u8]) {
+        let _ = (va, code);
+    }
     /// Code is about to be read from the physical page at an address, in a machine: from now on
     /// [`Engine::page_written`] must be told before it is written past the processors.
     fn translating(&self, pa: u64) {
@@ -395,11 +400,11 @@ impl Engine {
 
     /// Makes the code of a region at the end of code memory; nothing refers to it yet.
     fn compile(&self, s: &mut Inner, pc: u64, source: &mut Source<'_>) -> Made {
-        let Space { key, pages } = source.space;
+        let (key, pages) = (source.space.lift_key(), source.space.pages);
         s.stats.begin();
         s.builder.0.reset();
         let mut limits = Limits { within_page: self.opts.machine, ..self.opts.limits };
-        if pages[1] != 0 {
+        if pages[1] != 0 || source.space.is_step() {
             // The rest of the first page is another space.
             limits.insns = 1;
         }
@@ -534,7 +539,7 @@ impl Engine {
         if self.opts.perf_map || self.opts.jit_dump {
             s.perf.tell((self.opts.perf_map, self.opts.jit_dump), &s.code, s.regions.shown());
         }
-        for l in links {
+        for l in links.iter().filter(|_| !space.is_step()) {
             if let Some(to) = table.get(l.target, space.of_page()) {
                 let (site, to) = (host + u64::from(l.site), s.code.base() + u64::from(to));
                 s.code.patch_rel32(site, to);
@@ -560,6 +565,25 @@ impl Engine {
             s.stats.links += 1;
         }
         Some(link.target)
+    }
+
+    /// The guest pc at which a processor goes on that has left translated code at a link, which stays as it is.
+    pub(crate) fn peek_link(&self, mem: &CpuMemory) -> Option<u64> {
+        let s = self.lock();
+        let site_end = mem.word(Layout::LINK).swap(0, Ordering::Relaxed);
+        s.regions.link_ending_at(site_end).map(|link| link.target)
+    }
+
+    /// Forgets translations of the page of a guest address, and of code that reaches into it, wherever that is in
+    /// memory.
+    pub fn forget_at(&self, va: u64) {
+        let mut s = self.lock();
+        let page = va >> SoftMmu::PAGE_BITS;
+        let doomed = s.regions.with_entry(|pc, two_pages| {
+            let first = pc >> SoftMmu::PAGE_BITS;
+            first == page || two_pages && first.wrapping_add(1) == page
+        });
+        self.retire(&mut s, doomed);
     }
 
     /// Forgets translations of guest code in `[start, end)`.

@@ -4,11 +4,13 @@ use vm_fdt::FdtWriter;
 
 use super::super::{Row, Setup, What};
 use super::{Chosen, Cpu, Error, list, memory, reg, write_chosen};
+use crate::devices::pl061;
 
 /// Numbers by which nodes refer to each other.
 mod phandle {
     pub(super) const GIC: u32 = 1;
     pub(super) const CLOCK: u32 = 2;
+    pub(super) const GPIO: u32 = 3;
 }
 
 /// First cell of an interrupt: a shared or a private one.
@@ -43,6 +45,9 @@ pub fn arm(setup: &Setup, cpu: &Cpu, chosen: &Chosen) -> Result<Vec<u8>, Error> 
                 device(&mut f, row, n)?;
             }
         }
+    }
+    if setup.rows().any(|r| r.what == What::Pl061) {
+        button(&mut f)?;
     }
     f.end_node(root)?;
     f.finish()
@@ -135,10 +140,25 @@ fn flash(f: &mut FdtWriter, setup: &Setup) -> Result<(), Error> {
     f.end_node(node)
 }
 
+/// The power button at its line, which is high while it is pressed.
+fn button(f: &mut FdtWriter) -> Result<(), Error> {
+    /// `KEY_POWER` of `linux/input-event-codes.h`.
+    const KEY_POWER: u32 = 116;
+    let keys = f.begin_node("gpio-keys")?;
+    f.property_string("compatible", "gpio-keys")?;
+    let power = f.begin_node("poweroff")?;
+    f.property_string("label", "GPIO Key Poweroff")?;
+    f.property_u32("linux,code", KEY_POWER)?;
+    f.property_array_u32("gpios", &[phandle::GPIO, pl061::BUTTON, 0])?;
+    f.end_node(power)?;
+    f.end_node(keys)
+}
+
 fn device(f: &mut FdtWriter, row: &Row, n: u32) -> Result<(), Error> {
     let (name, compatible, clocks): (&str, &[&str], &[&str]) = match row.what {
         What::Pl011 => ("pl011", &["arm,pl011", "arm,primecell"], &["uartclk", "apb_pclk"]),
         What::Pl031 => ("pl031", &["arm,pl031", "arm,primecell"], &["apb_pclk"]),
+        What::Pl061 => ("pl061", &["arm,pl061", "arm,primecell"], &["apb_pclk"]),
         What::Virtio => ("virtio_mmio", &["virtio,mmio"], &[]),
         What::FwCfg => ("fw-cfg", &["qemu,fw-cfg-mmio"], &[]),
         _ => return Ok(()),
@@ -153,6 +173,13 @@ fn device(f: &mut FdtWriter, row: &Row, n: u32) -> Result<(), Error> {
     }
     if matches!(row.what, What::Virtio | What::FwCfg) {
         f.property_null("dma-coherent")?;
+    }
+    if row.what == What::Pl061 {
+        f.property_u32("#gpio-cells", 2)?;
+        f.property_null("gpio-controller")?;
+        f.property_u32("#interrupt-cells", 2)?;
+        f.property_null("interrupt-controller")?;
+        f.property_phandle(phandle::GPIO)?;
     }
     if !clocks.is_empty() {
         f.property_array_u32("clocks", &vec![phandle::CLOCK; clocks.len()])?;

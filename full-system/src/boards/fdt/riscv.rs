@@ -119,6 +119,7 @@ fn device(f: &mut FdtWriter, row: &Row, n: u32, cpus: u32) -> Result<(), Error> 
         | What::GicRedistributors
         | What::Pl011
         | What::Pl031
+        | What::Pl061
         | What::FwCfg
         | What::FirmwareFlash
         | What::Flash => return Ok(()),

@@ -171,6 +171,7 @@ impl Machine {
             firmware: arm.then(|| psci.clone() as Arc<dyn Firmware>),
             first_only: arm,
             reset: RAM,
+            points: Arc::default(),
             one_insn,
         };
         let cpus = model(guest, None).expect("a model").start(hardware).expect("processors");
@@ -187,6 +188,24 @@ impl Machine {
         let reports = std::mem::take(&mut *self.reports.0.lock().expect("not poisoned"));
         assert!(over, "does not end: {reports:x?}\n{dump}");
         reports
+    }
+}
+
+/// A debugger sees memory as the processor does, and changes also what that may not.
+#[test]
+fn debuggers_see_guest_addresses() {
+    for (guest, symbol) in [("riscv64", "STAY=1"), ("aarch64", "GRAIN=12")] {
+        let Some(code) = assemble(guest, "paging", &[symbol]) else { continue };
+        let machine = Machine::new(guest, &code, 1, false);
+        machine.run();
+        let cpu = machine.cpus[0].debuggee().expect("one that debuggers can handle");
+        // Page 1 is read-only and page 2 is user mode's; both are the same memory.
+        let [at1, at2, none] = [1, 2, 5].map(|n| 0x4000_0000 + n * 0x1000);
+        assert_eq!(cpu.read(at1 + 8, 8), 0x1111u64.to_le_bytes(), "{guest}");
+        assert!(cpu.write(at1 + 16, vec![7, 6, 5]), "{guest}");
+        assert_eq!(cpu.read(at2 + 16, 4), [7, 6, 5, 0], "{guest}");
+        assert_eq!(cpu.read(RAM, 16), code[..16], "{guest}");
+        assert_eq!((cpu.read(none, 4), cpu.write(none, vec![1])), (vec![], false), "{guest}");
     }
 }
 

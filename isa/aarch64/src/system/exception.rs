@@ -1,7 +1,7 @@
 //! Exceptions and interrupts: "Exception entry terminology", `AArch64.TakeException`,
 //! `AArch64.ExceptionReturn`.
 
-use remu_isa::{Surroundings, Trap};
+use remu_isa::{Entry, Surroundings, Trap};
 
 use super::regs::{DAIF_F, DAIF_I, Regs, sctlr, slots, spsr};
 use crate::features::{self, Features};
@@ -39,7 +39,7 @@ const TARGET: u64 = 1;
 
 /// Enters the handler of a synchronous exception at the current pc; the cause is a syndrome, the
 /// value an address for those that have one.
-pub(crate) fn raise(r: &mut Regs<'_>, features: &Features, trap: Trap) {
+pub(crate) fn raise(r: &mut Regs<'_>, features: &Features, trap: Trap, around: &dyn Surroundings) {
     let mut esr = trap.cause;
     let class = esr >> 26;
     if matches!(class, ec::INSN_ABORT | ec::DATA_ABORT | ec::PC_ALIGNMENT) {
@@ -49,10 +49,14 @@ pub(crate) fn raise(r: &mut Regs<'_>, features: &Features, trap: Trap) {
         esr += 1 << 26;
     }
     r.set(slots::esr(TARGET as usize - 1), esr);
-    enter(r, features, SYNC);
+    let entry =
+        Entry { name: name(class), cause: esr, value: trap.value, ..enter(r, features, SYNC) };
+    around.entered(&entry);
 }
 
-fn enter(r: &mut Regs<'_>, features: &Features, offset: u64) {
+/// Enters a handler; what there is to tell of it but its name, cause and value.
+fn enter(r: &mut Regs<'_>, features: &Features, offset: u64) -> Entry {
+    let before = r.el() as u8;
     let n = TARGET as usize - 1;
     let from = match (r.el() < TARGET, r.spsel()) {
         (true, _) => 0x400,
@@ -71,11 +75,35 @@ fn enter(r: &mut Regs<'_>, features: &Features, offset: u64) {
     r.set32(slots::pstate(1), ssbs);
     r.set_daif(spsr::DAIF);
     r.go(TARGET, 1);
-    r.set_pc(r.get(slots::vbar(n)).wrapping_add(from + offset));
+    let handler = r.get(slots::vbar(n)).wrapping_add(from + offset);
+    r.set_pc(handler);
+    Entry { name: "", cause: 0, value: 0, pc, levels: [before, TARGET as u8], handler }
+}
+
+/// What the manual calls a class, in the description of ESR_ELx.
+fn name(class: u64) -> &'static str {
+    match class {
+        ec::UNKNOWN => "undefined instruction",
+        ec::WFX => "trapped WFI or WFE",
+        ec::FP => "access to floating point",
+        ec::ILLEGAL_STATE => "illegal execution state",
+        ec::SVC => "SVC",
+        ec::SYSREG => "trapped MSR, MRS or system instruction",
+        ec::INSN_ABORT => "instruction abort",
+        ec::PC_ALIGNMENT => "PC alignment fault",
+        ec::DATA_ABORT => "data abort",
+        ec::BRK => "BRK",
+        _ => "exception",
+    }
 }
 
 /// ERET.
-pub(crate) fn exception_return(r: &mut Regs<'_>, features: &Features, address: u64) {
+pub(crate) fn exception_return(
+    r: &mut Regs<'_>,
+    features: &Features,
+    address: u64,
+    around: &dyn Surroundings,
+) {
     let n = r.el() as usize - 1;
     let state = r.get(slots::spsr(n));
     let to = state >> 2 & 3;
@@ -86,7 +114,8 @@ pub(crate) fn exception_return(r: &mut Regs<'_>, features: &Features, address: u
         // instruction has an illegal state.
         let (el, spsel) = (r.el(), r.spsel());
         r.set_pstate(state & !(3 << 2 | spsr::SP) | el << 2 | spsel);
-        raise(r, features, Trap { cause: syndrome(ec::ILLEGAL_STATE, 0), value: 0 });
+        let trap = Trap { cause: syndrome(ec::ILLEGAL_STATE, 0), value: 0 };
+        raise(r, features, trap, around);
         let seen = r.get(slots::spsr(n)) | spsr::IL;
         r.set(slots::spsr(n), seen);
         return;
@@ -109,7 +138,9 @@ pub(crate) fn interrupt(r: &mut Regs<'_>, features: &Features, around: &dyn Surr
         r.set_held(pending);
         return false;
     }
-    enter(r, features, if due & DAIF_F != 0 { FIQ } else { IRQ });
+    let (name, offset) = if due & DAIF_F != 0 { ("FIQ", FIQ) } else { ("IRQ", IRQ) };
+    let entry = Entry { name, ..enter(r, features, offset) };
+    around.entered(&entry);
     r.set_held(pending);
     true
 }

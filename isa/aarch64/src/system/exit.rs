@@ -26,19 +26,19 @@ pub(crate) fn exit(
         ExitKind::Fault => {
             let va = r.pc();
             let fallback = mmu::abort(va, Intent::Execute, mmu::status::EXTERNAL);
-            raise(r, features, trap.unwrap_or(fallback));
+            raise(r, features, trap.unwrap_or(fallback), around);
         }
         ExitKind::Misaligned => {
             let va = r.info();
-            raise(r, features, mmu::abort(va, Intent::Read, mmu::status::ALIGNMENT));
+            raise(r, features, mmu::abort(va, Intent::Read, mmu::status::ALIGNMENT), around);
         }
-        ExitKind::Illegal => undefined(r, features),
+        ExitKind::Illegal => undefined(r, features, around),
         ExitKind::InvalidateCode => after.code_changed = true,
         ExitKind::Special => {
             let word = r.info() as u32;
             match emulate(r, features, word, around) {
                 Ok(done) => after = done,
-                Err(cause) => raise(r, features, Trap { cause, value: 0 }),
+                Err(cause) => raise(r, features, Trap { cause, value: 0 }, around),
             }
         }
         ExitKind::KeyChanged if r.unsettled() != 0 => {
@@ -52,8 +52,8 @@ pub(crate) fn exit(
     after
 }
 
-fn undefined(r: &mut Regs<'_>, features: &Features) {
-    raise(r, features, Trap { cause: UNDEFINED, value: 0 });
+fn undefined(r: &mut Regs<'_>, features: &Features, around: &dyn Surroundings) {
+    raise(r, features, Trap { cause: UNDEFINED, value: 0 }, around);
 }
 
 /// Syndrome of an undefined instruction.
@@ -83,7 +83,7 @@ fn emulate(
         Insn::Eret(_) | Insn::Ereta(_) if r.el() == 0 => return Err(UNDEFINED),
         Insn::Eret(_) => {
             let to = r.get(slots::elr(r.el() as usize - 1));
-            exception::exception_return(r, features, to);
+            exception::exception_return(r, features, to, around);
             return Ok(after);
         }
         Insn::Ereta(a) => {
@@ -91,7 +91,7 @@ fn emulate(
             let code = r.get(slots::pac_key(a.key.into()));
             let signs = MachineKey::of_state(r.0).signs(a.key);
             let to = if signs { pac::signed(to, modifier, code) } else { to };
-            exception::exception_return(r, features, to);
+            exception::exception_return(r, features, to, around);
             return Ok(after);
         }
         Insn::Wfi(_) => {

@@ -1,6 +1,7 @@
 //! EL1 and EL0 of a machine: privileged state, exceptions, address translation, timers. Chapters
 //! and names are those of the Arm Architecture Reference Manual, DDI 0487.
 
+mod debug;
 mod exception;
 mod exit;
 mod id;
@@ -18,7 +19,7 @@ pub(crate) use key::{MachineKey, is_emulated};
 pub use regs::{MachineState, STATE};
 
 use remu_ir::ExitKind;
-use remu_isa::{After, Intent, Mapping, PhysMem, Surroundings, System, Trap};
+use remu_isa::{After, DebugPlace, Debugged, Intent, Mapping, PhysMem, Surroundings, System, Trap};
 
 use crate::features::Features;
 use crate::sysreg;
@@ -93,6 +94,26 @@ impl System for Privileged {
     }
     fn timers(&self, state: &mut [u8], around: &dyn Surroundings) -> u64 {
         timer::levels(&mut Regs(state), around)
+    }
+    fn debug(&self) -> Debugged {
+        debug::debugged(&self.features)
+    }
+    fn debug_register(
+        &self,
+        state: &mut [u8],
+        place: DebugPlace,
+        around: &dyn Surroundings,
+    ) -> Option<Vec<u8>> {
+        debug::read(&mut Regs(state), place, around)
+    }
+    fn set_debug_register(
+        &self,
+        state: &mut [u8],
+        place: DebugPlace,
+        bytes: &[u8],
+        _: &dyn Surroundings,
+    ) -> bool {
+        debug::write(&mut Regs(state), place, bytes)
     }
     fn dump(&self, state: &mut [u8], _: &dyn Surroundings) -> String {
         names::dump(&Regs(state))

@@ -278,6 +278,19 @@ impl Row {
             _ => None,
         }
     }
+    /// Where a register that is a word of state is.
+    fn state(&self) -> Option<Slot> {
+        match self.kind {
+            Kind::Plain(slot, _) | Kind::Word(slot, _) => Some(slot),
+            Kind::Sctlr => Some(slots::sctlr(0)),
+            Kind::Cpacr => Some(slots::cpacr(0)),
+            Kind::Ttbr(n) => Some(slots::ttbr(n)),
+            Kind::Tcr => Some(slots::tcr(0)),
+            Kind::TimerControl(t) => Some(slots::cnt_ctl(t as usize)),
+            Kind::TimerCompare(t) => Some(slots::cnt_cval(t as usize)),
+            _ => None,
+        }
+    }
     /// The lowest exception level that may read and write it.
     pub(crate) fn least_el(&self) -> u32 {
         // EL0 may only read this one, which lifters know.
@@ -445,16 +458,25 @@ pub(crate) fn write(
     Ok(Flush::None)
 }
 
+/// Number and name of each register that debuggers see: those that hold state.
+pub(crate) fn debugged(f: &Features) -> impl Iterator<Item = (u16, &'static str)> {
+    let there =
+        ROWS.iter().filter(|row| row.needs.is_none_or(|n| f.has(n)) && row.state().is_some());
+    there.map(|row| (row.reg, row.name))
+}
+
+/// The value of such a register, without a look at who may read it.
+pub(crate) fn peek(r: &Regs<'_>, reg: u16, around: &dyn Surroundings) -> Option<u64> {
+    let row = row_of(reg)?;
+    match row.kind {
+        Kind::TimerControl(t) => Some(timer::control(r, t, around)),
+        _ => row.state().map(|slot| r.get(slot)),
+    }
+}
+
 /// Registers worth showing, with their values.
 pub(crate) fn shown<'a>(r: &'a Regs<'_>) -> impl Iterator<Item = (&'static str, u64)> + 'a {
-    ROWS.iter().filter_map(|row| match row.kind {
-        Kind::Plain(slot, _) | Kind::Word(slot, _) => Some((row.name, r.get(slot))),
-        Kind::Sctlr => Some((row.name, r.sctlr())),
-        Kind::Cpacr => Some((row.name, r.cpacr())),
-        Kind::Ttbr(n) => Some((row.name, r.get(slots::ttbr(n)))),
-        Kind::Tcr => Some((row.name, r.tcr())),
-        _ => None,
-    })
+    ROWS.iter().filter_map(|row| Some((row.name, r.get(row.state()?))))
 }
 
 #[cfg(test)]

@@ -340,6 +340,27 @@ pub(crate) fn mode_name(mode: u64) -> &'static str {
     }
 }
 
+/// Number and name of each register that debuggers see.
+pub(crate) fn debugged(features: Features) -> Vec<(u16, &'static str)> {
+    let kept = ROWS.iter().filter(|row| {
+        row.first == row.last
+            && row.needs.is_none_or(|f| features.has(f))
+            && !(0xb00..0xf00).contains(&row.first)
+    });
+    kept.map(|row| (row.first, row.name)).collect()
+}
+
+/// The value of a register, without a look at who may read it.
+pub(crate) fn peek(
+    r: &Regs<'_>,
+    features: Features,
+    number: u16,
+    around: &dyn Surroundings,
+) -> Option<u64> {
+    let row = row_of(number).filter(|row| row.needs.is_none_or(|f| features.has(f)))?;
+    Some(read(r, features, row, number, around))
+}
+
 /// Registers worth showing, with their values.
 pub(crate) fn shown(
     r: &Regs<'_>,

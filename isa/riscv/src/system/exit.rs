@@ -22,17 +22,17 @@ pub(crate) fn exit(
         ExitKind::Syscall => {
             // Of 4 bytes; the exit has the next instruction's address.
             r.set_pc(r.pc().wrapping_sub(4));
-            raise(r, Trap { cause: trap::ECALL_U + r.privilege(), value: 0 });
+            raise(r, Trap { cause: trap::ECALL_U + r.privilege(), value: 0 }, around);
         }
         ExitKind::Breakpoint => {
             let value = r.pc();
-            raise(r, Trap { cause: trap::BREAKPOINT, value });
+            raise(r, Trap { cause: trap::BREAKPOINT, value }, around);
         }
-        ExitKind::Illegal => raise(r, Trap { cause: trap::ILLEGAL, value: 0 }),
+        ExitKind::Illegal => raise(r, Trap { cause: trap::ILLEGAL, value: 0 }, around),
         ExitKind::Fault | ExitKind::Misaligned => {
             // Code outside of memory is all that nobody has refused before.
             let value = r.pc();
-            raise(r, trap.unwrap_or(Trap { cause: trap::INSN_ACCESS, value }));
+            raise(r, trap.unwrap_or(Trap { cause: trap::INSN_ACCESS, value }), around);
         }
         ExitKind::InvalidateCode => after.code_changed = true,
         ExitKind::Wait => after.rest = true,
@@ -40,7 +40,7 @@ pub(crate) fn exit(
             let word = r.info() as u32;
             match emulate(r, features, word, around) {
                 Ok(done) => after = done,
-                Err(Illegal) => raise(r, Trap { cause: trap::ILLEGAL, value: word.into() }),
+                Err(Illegal) => raise(r, Trap { cause: trap::ILLEGAL, value: word.into() }, around),
             }
         }
         ExitKind::Continue | ExitKind::Poll | ExitKind::KeyChanged => {}

@@ -3,6 +3,7 @@
 //! version 20240411.
 
 mod csr;
+mod debug;
 mod exit;
 mod key;
 mod mmu;
@@ -15,7 +16,7 @@ pub(crate) use key::{MachineKey, is_emulated, plain};
 pub use regs::{MachineHart, STATE};
 
 use remu_ir::ExitKind;
-use remu_isa::{After, Intent, Mapping, PhysMem, Surroundings, System, Trap};
+use remu_isa::{After, DebugPlace, Debugged, Intent, Mapping, PhysMem, Surroundings, System, Trap};
 
 use crate::features::Features;
 use regs::Regs;
@@ -89,6 +90,26 @@ impl System for Privileged {
         let r = Regs(state);
         let on = r.menvcfg() & regs::menvcfg::STCE != 0;
         Some(r.stimecmp()).filter(|&t| on && t != u64::MAX)
+    }
+    fn debug(&self) -> Debugged {
+        debug::debugged(self.features)
+    }
+    fn debug_register(
+        &self,
+        state: &mut [u8],
+        place: DebugPlace,
+        around: &dyn Surroundings,
+    ) -> Option<Vec<u8>> {
+        debug::read(&mut Regs(state), self.features, place, around)
+    }
+    fn set_debug_register(
+        &self,
+        state: &mut [u8],
+        place: DebugPlace,
+        bytes: &[u8],
+        _: &dyn Surroundings,
+    ) -> bool {
+        debug::write(&mut Regs(state), place, bytes)
     }
     fn dump(&self, state: &mut [u8], around: &dyn Surroundings) -> String {
         names::dump(&Regs(state), self.features, around)

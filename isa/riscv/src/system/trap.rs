@@ -1,6 +1,6 @@
 //! Exceptions and interrupts: "Machine Interrupt Registers", "Trap-Return Instructions".
 
-use remu_isa::{Surroundings, Trap};
+use remu_isa::{Entry, Surroundings, Trap};
 
 use super::regs::{M, Regs, S, U, menvcfg, mstatus};
 
@@ -48,12 +48,12 @@ pub(crate) fn mip(r: &Regs<'_>, around: &dyn Surroundings) -> u64 {
 }
 
 /// Enters the handler of an exception at the current pc.
-pub(crate) fn raise(r: &mut Regs<'_>, trap: Trap) {
+pub(crate) fn raise(r: &mut Regs<'_>, trap: Trap, around: &dyn Surroundings) {
     let delegated = r.privilege() <= S && r.medeleg() >> (trap.cause & 63) & 1 != 0;
-    enter(r, trap.cause, trap.value, delegated);
+    enter(r, trap.cause, trap.value, delegated, around);
 }
 
-fn enter(r: &mut Regs<'_>, cause: u64, value: u64, supervisor: bool) {
+fn enter(r: &mut Regs<'_>, cause: u64, value: u64, supervisor: bool, around: &dyn Surroundings) {
     let (status, from, pc) = (r.mstatus(), r.privilege(), r.pc());
     let vector = |base: u64| {
         let vectored = base & 1 != 0 && cause & INTERRUPT != 0;
@@ -80,6 +80,40 @@ fn enter(r: &mut Regs<'_>, cause: u64, value: u64, supervisor: bool) {
         r.set_privilege(M);
         r.set_pc(vector(r.mtvec()));
     }
+    let levels = [from as u8, r.privilege() as u8];
+    around.entered(&Entry { name: name(cause), cause, value, pc, levels, handler: r.pc() });
+}
+
+/// What the privileged manual calls a cause, in table "Supervisor cause register values" and that of machine mode.
+fn name(cause: u64) -> &'static str {
+    if cause & INTERRUPT != 0 {
+        return match 1u64.checked_shl((cause & 63) as u32).unwrap_or(0) {
+            SSI => "supervisor software interrupt",
+            MSI => "machine software interrupt",
+            STI => "supervisor timer interrupt",
+            MTI => "machine timer interrupt",
+            SEI => "supervisor external interrupt",
+            MEI => "machine external interrupt",
+            _ => "interrupt",
+        };
+    }
+    match cause {
+        0 => "instruction address misaligned",
+        INSN_ACCESS => "instruction access fault",
+        ILLEGAL => "illegal instruction",
+        BREAKPOINT => "breakpoint",
+        LOAD_MISALIGNED => "load address misaligned",
+        LOAD_ACCESS => "load access fault",
+        STORE_MISALIGNED => "store address misaligned",
+        STORE_ACCESS => "store access fault",
+        ECALL_U => "environment call from U-mode",
+        9 => "environment call from S-mode",
+        11 => "environment call from M-mode",
+        INSN_PAGE => "instruction page fault",
+        LOAD_PAGE => "load page fault",
+        STORE_PAGE => "store page fault",
+        _ => "exception",
+    }
 }
 
 /// Takes the most urgent interrupt, if one is due.
@@ -101,7 +135,7 @@ pub(crate) fn interrupt(r: &mut Regs<'_>, around: &dyn Surroundings) -> bool {
         (None, Some(n)) => (n, true),
         (None, None) => return false,
     };
-    enter(r, cause | INTERRUPT, 0, supervisor);
+    enter(r, cause | INTERRUPT, 0, supervisor, around);
     true
 }
 

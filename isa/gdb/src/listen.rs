@@ -6,18 +6,21 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use super::packet::Stream;
+use crate::packet::Stream;
 
 /// An open socket that waits for one connection.
-pub(super) enum Listener {
+#[derive(Debug)]
+pub enum Listener {
+    /// On a TCP port.
     Tcp(TcpListener),
+    /// At a path.
     Unix(UnixListener, String),
 }
 
 impl Listener {
     /// Opens what `-g` names: `PORT` on every address as QEMU has it, `ADDRESS:PORT`, or a path in
     /// which `%d` is the process id.
-    pub(super) fn open(place: &str) -> io::Result<Listener> {
+    pub fn open(place: &str) -> io::Result<Listener> {
         if let Ok(port) = place.parse::<u16>() {
             return TcpListener::bind(("0.0.0.0", port)).map(Listener::Tcp);
         }
@@ -40,7 +43,7 @@ impl Listener {
     }
 
     /// For poll(2).
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub fn fd(&self) -> BorrowedFd<'_> {
         match self {
             Listener::Tcp(l) => l.as_fd(),
             Listener::Unix(l, _) => l.as_fd(),
@@ -48,7 +51,7 @@ impl Listener {
     }
 
     /// Takes the connection that came.
-    pub(super) fn accept(&self) -> io::Result<Stream> {
+    pub fn accept(&self) -> io::Result<Stream> {
         match self {
             Listener::Tcp(l) => {
                 let (stream, _) = l.accept()?;
@@ -61,7 +64,7 @@ impl Listener {
     }
 
     /// No more connections: a path goes.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         if let Listener::Unix(_, path) = self {
             // Whoever removed it first has done the same.
             let _ = std::fs::remove_file(path);

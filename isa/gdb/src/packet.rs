@@ -7,13 +7,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 /// Bytes that a packet may have, as gdb is told.
-pub(super) const PACKET_SIZE: usize = 0x2_0000;
+pub const PACKET_SIZE: usize = 0x2_0000;
 /// What asks for a stop while the program runs.
 const INTERRUPT: u8 = 3;
 
 /// A connection to gdb.
-pub(super) enum Stream {
+#[derive(Debug)]
+pub enum Stream {
+    /// Over TCP.
     Tcp(TcpStream),
+    /// By a socket in the file system.
     Unix(UnixStream),
 }
 
@@ -34,7 +37,7 @@ impl Stream {
 
 /// What came from gdb.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub enum Message {
     /// A packet's content, unescaped.
     Packet(Vec<u8>),
     /// A request to stop.
@@ -42,7 +45,8 @@ pub(super) enum Message {
 }
 
 /// The connection with what was read of it and not yet used.
-pub(super) struct Link {
+#[derive(Debug)]
+pub struct Link {
     stream: Stream,
     input: Vec<u8>,
     /// Packets are acknowledged.
@@ -52,12 +56,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(stream: Stream) -> Link {
+    /// A new connection.
+    pub fn new(stream: Stream) -> Link {
         Link { stream, input: Vec::new(), acks: true, last: Vec::new() }
     }
 
     /// For poll(2).
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub fn fd(&self) -> BorrowedFd<'_> {
         match &self.stream {
             Stream::Tcp(s) => s.as_fd(),
             Stream::Unix(s) => s.as_fd(),
@@ -65,12 +70,12 @@ impl Link {
     }
 
     /// `QStartNoAckMode`.
-    pub(super) fn stop_acks(&mut self) {
+    pub fn stop_acks(&mut self) {
         self.acks = false;
     }
 
     /// Reads what there is; false when gdb is gone.
-    pub(super) fn fill(&mut self) -> bool {
+    pub fn fill(&mut self) -> bool {
         let mut buf = [0; 4096];
         loop {
             match self.stream.read(&mut buf) {
@@ -86,7 +91,7 @@ impl Link {
     }
 
     /// The next message that was read whole. Bad packets are asked for again.
-    pub(super) fn next(&mut self) -> io::Result<Option<Message>> {
+    pub fn message(&mut self) -> io::Result<Option<Message>> {
         loop {
             match take(&mut self.input) {
                 Taken::Nothing => return Ok(None),
@@ -110,7 +115,7 @@ impl Link {
     }
 
     /// Sends a packet.
-    pub(super) fn send(&mut self, content: &[u8]) -> io::Result<()> {
+    pub fn send(&mut self, content: &[u8]) -> io::Result<()> {
         let escaped = escape(content);
         let mut packet = vec![b'$'];
         packet.extend(&escaped);
@@ -163,7 +168,7 @@ fn sum(bytes: &[u8]) -> u8 {
 }
 
 /// Bytes that mean something else in a packet stand behind `}`, with bit 5 turned over.
-pub(super) fn escape(bytes: &[u8]) -> Vec<u8> {
+pub fn escape(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for &b in bytes {
         if b"$#}*".contains(&b) {
@@ -188,7 +193,7 @@ fn unescape(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Two digits for each byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut s, b| {
         let _ = write!(s, "{b:02x}");
@@ -197,7 +202,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes of [`hex`]; `None` for anything else.
-pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+pub fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |b: u8| (b as char).to_digit(16).map(|d| d as u8);
     if !text.len().is_multiple_of(2) {
         return None;
@@ -206,23 +211,23 @@ pub(super) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A number in hexadecimal.
-pub(super) fn number(text: &str) -> Option<u64> {
+pub fn number(text: &str) -> Option<u64> {
     // The standard library would take a sign.
     if text.starts_with(['+', '-']) { None } else { u64::from_str_radix(text, 16).ok() }
 }
 
 /// Some of a process's threads, as gdb names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ThreadId {
+pub struct ThreadId {
     /// `None` without multiprocess extensions, or for all.
-    pub(super) pid: Option<i32>,
+    pub pid: Option<i32>,
     /// `None` for all.
-    pub(super) tid: Option<i32>,
+    pub tid: Option<i32>,
 }
 
 impl ThreadId {
     /// `TID`, `pPID` or `pPID.TID`; -1 means all and 0 any, which is as good.
-    pub(super) fn parse(text: &str) -> Option<ThreadId> {
+    pub fn parse(text: &str) -> Option<ThreadId> {
         let one = |text: &str| match text {
             "-1" | "0" => Some(None),
             n => number(n).and_then(|n| i32::try_from(n).ok()).map(Some),
@@ -237,7 +242,7 @@ impl ThreadId {
     }
 
     /// True for a thread that it names.
-    pub(super) fn names(self, pid: i32, tid: i32) -> bool {
+    pub fn names(self, pid: i32, tid: i32) -> bool {
         self.pid.is_none_or(|p| p == pid) && self.tid.is_none_or(|t| t == tid)
     }
 }
