@@ -143,7 +143,7 @@ fn damaged_images_are_loaded_or_refused_in_one_line() {
         let files = Files {
             bios: Some("none".into()),
             kernel: Some(file("damaged", &kernel)),
-            initrd: (random.next() % 2 == 0).then(|| file("whole", &[3; 5000])),
+            initrd: random.next().is_multiple_of(2).then(|| file("whole", &[3; 5000])),
             dtb: with_tree.then(|| file("tree", &tree)),
             ..Files::default()
         };
