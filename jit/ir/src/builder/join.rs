@@ -184,7 +184,7 @@ impl Builder {
         let i = self.inst(x);
         let Some(bits) = self.as_const(Val { id: i.args[1], ty: Type::I32 }) else { return };
         let of = self.inst(Val { id: i.args[0], ty: Type::I32 });
-        if i.op != Op::shl || of.op != Op::trunc || bits % 8 != 0 {
+        if i.op != Op::shl || of.op != Op::trunc || !bits.is_multiple_of(8) {
             return;
         }
         let mut s = self.0.borrow_mut();
