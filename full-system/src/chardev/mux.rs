@@ -94,7 +94,16 @@ impl Mux {
             }
             b'c' => {
                 let mut s = self.state();
-                s.focus = (s.focus + 1) % s.receivers.len().max(1);
+                let all = s.receivers.len();
+                let has_device = |n: &usize| {
+                    s.receivers
+                        .get(*n)
+                        .and_then(OnceLock::get)
+                        .is_some_and(|r| r.strong_count() > 0)
+                };
+                // A seat that no device has taken is none.
+                let next = (1..=all).map(|n| (s.focus + n) % all).find(has_device);
+                s.focus = next.unwrap_or(s.focus);
                 // Keys typed for one device are not for another.
                 s.waiting.clear();
                 drop(s);
@@ -211,6 +220,8 @@ mod tests {
         let quit = Arc::new(Quit::default());
         let mux = Mux::new(screen.clone(), quit.clone(), events.handle());
         let ports = [mux.port(), mux.port()];
+        // No device takes this one.
+        let _free = mux.port();
         let keys = [Arc::new(Keys::default()), Arc::new(Keys::default())];
         for (port, keys) in ports.iter().zip(&keys) {
             let receiver: Arc<dyn Receiver> = keys.clone();
