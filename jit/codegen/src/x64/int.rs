@@ -1,6 +1,5 @@
 //! Integer ops.
 
-use remu_ir::passes::Kept;
 use remu_ir::{DivZero, Effects, Inst, MemOp, Op, Type};
 
 use super::Host;
@@ -131,18 +130,6 @@ impl Compiler<'_> {
             self.computed(id, d);
             return;
         }
-        if let Some((base, scaled)) = [(x, y), (y, x)].into_iter().find(|v| self.waits_for_sum(v.1))
-        {
-            let shift = self.inst(scaled);
-            let scale = self.const_of(shift.args[1]).unwrap_or(0) as u8;
-            let (base, index) = (self.reg(base), self.reg(shift.args[0]));
-            self.done_all(&shift);
-            self.done_all(i);
-            let d = self.dest(id, None);
-            self.a.lea(w, d, Mem { base, index: Some(index), scale, disp: 0 });
-            self.computed(id, d);
-            return;
-        }
         let pending = self.flags_pending();
         let (a, mut b) = (self.rm(x), self.rm(y));
         self.done_all(i);
@@ -171,31 +158,6 @@ impl Compiler<'_> {
             }
         }
         self.computed(id, d);
-    }
-
-    /// Whether a shift to the left is only ever added to something, as a scaled index is, and so
-    /// close behind that the sum may compute it.
-    fn is_index(&self, id: u16, i: &Inst) -> bool {
-        const NEAR: usize = 8;
-        if self.vals[usize::from(id)].uses != 1 {
-            return false;
-        }
-        let behind = self.r.insts.iter().zip(&self.live.kept).skip(usize::from(id) + 1).take(NEAR);
-        let moves = |op| matches!(op, Op::insn | Op::iconst | Op::pcconst | Op::get | Op::set);
-        let next = behind.filter(|(_, kept)| **kept != Kept::No).find(|(n, _)| !moves(n.op));
-        next.is_some_and(|(n, kept)| {
-            let others = n.args[..2].iter().filter(|&&v| v != id);
-            n.op == Op::add
-                && n.ty == i.ty
-                && *kept == Kept::Yes
-                && others.count() == 1
-                && n.args[..2].iter().all(|&v| !matches!(self.inst(v).op, Op::iconst | Op::pcconst))
-        })
-    }
-    /// Whether an operand of a sum is a shift that was left to it.
-    fn waits_for_sum(&self, v: u16) -> bool {
-        let i = self.inst(v);
-        i.op == Op::shl && self.vals[usize::from(v)].loc == Loc::None && self.root(v) == v
     }
 
     /// `d = x op y` with the two-operand instruction.
@@ -485,9 +447,6 @@ impl Compiler<'_> {
         let w = wide(i.ty);
         let [x, n, ..] = i.args;
         let bits = if w == W::Q { 64 } else { 32 };
-        if i.op == Op::shl && matches!(self.const_of(n), Some(1..=3)) && self.is_index(id, i) {
-            return;
-        }
         let xs = self.rm(x);
         if let Some(c) = self.const_of(n) {
             let c = (c % bits) as u8;
