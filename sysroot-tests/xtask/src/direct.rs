@@ -1,6 +1,7 @@
 //! Commands that start the runner on this machine itself, outside a jail.
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -15,13 +16,27 @@ fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
+/// Where release builds of this checkout are.
+fn release_folder() -> PathBuf {
+    cache::target().join("x86_64-unknown-linux-gnu/release")
+}
+
+/// The folder of this checkout's release build, which is made anew if the source has changed: a run of an old one
+/// would say nothing.
+pub(crate) fn release() -> Result<PathBuf> {
+    let arguments =
+        ["build", "--quiet", "--release", "--workspace", "--bins", "--exclude", "xtask"];
+    cmd::run(&mut cargo(&arguments))?;
+    Ok(release_folder())
+}
+
 /// `cargo xtask run`: becomes the runner; tools, sysroot and runner are made first.
 pub(crate) fn run(arch: Arch, program: &[String]) -> Result<()> {
     let Some((name, arguments)) = program.split_first() else { bail!("no program given") };
     setup::run_quietly()?;
     let root = sysroot::ensure(arch, &["base"], &[], None)?.path;
     cmd::run(&mut cargo(&["build", "--quiet", "--release", "--package", "remu", "--bins"]))?;
-    let runner = programs::remu(arch, None, false)?.binary;
+    let runner = programs::remu(arch, Some(release_folder()), false)?.binary;
     let inside = root.join(name.trim_start_matches('/'));
     if !inside.is_file() {
         bail!("{} has no {name}", root.display());

@@ -20,7 +20,7 @@ use clap::{Args, ValueEnum};
 use self::console::Console;
 use self::row::{Boot, Step};
 use crate::arch::Arch;
-use crate::{cache, oracle};
+use crate::{cache, direct, oracle};
 
 /// Options of `cargo xtask boot`.
 #[derive(Args, Clone)]
@@ -121,11 +121,10 @@ fn emulator(options: &Options, runner: Runner, arch: Arch) -> Result<Command> {
     if runner == Runner::Qemu {
         return oracle::system(arch);
     }
-    let built = || cache::target().join("x86_64-unknown-linux-gnu/release");
-    let bin = options.bin.clone().unwrap_or_else(built);
+    let bin = options.bin.clone().map_or_else(direct::release, Ok)?;
     let path = bin.join(format!("remu-system-{arch}"));
     if !path.is_file() {
-        bail!("{} does not exist; build it with `cargo build --release --bins`", path.display());
+        bail!("{} does not exist", path.display());
     }
     Ok(Command::new(path))
 }

@@ -12,7 +12,7 @@ use super::{Options, RunnerKind};
 use crate::arch::Arch;
 use crate::jail::{self, Ending, Register, Runner, Spec};
 use crate::sysroot::{Pair, Sysroot};
-use crate::{cache, oracle};
+use crate::{cache, direct, oracle};
 
 /// Raised when jails change in a way that programs see, so that kept results are made again.
 const JAIL: u32 = 4;
@@ -133,13 +133,12 @@ pub(crate) fn qemu(arch: Arch) -> Result<Runner> {
     })
 }
 
-/// This project's runner.
+/// This project's runner in a folder, or as this checkout builds it.
 pub(crate) fn remu(arch: Arch, bin: Option<PathBuf>, binfmt: bool) -> Result<Runner> {
-    let built = || cache::target().join("x86_64-unknown-linux-gnu/release");
-    let folder = bin.unwrap_or_else(built);
+    let folder = bin.map_or_else(direct::release, Ok)?;
     let binary = folder.join(format!("remu-user-{arch}"));
     if !binary.is_file() {
-        bail!("{} is missing; build it with `cargo build --release --bins`", binary.display());
+        bail!("{} is missing", binary.display());
     }
     let register = binfmt.then(|| Register::Binfmt(folder.join("remu-binfmt")));
     Ok(Runner { binary, register })
