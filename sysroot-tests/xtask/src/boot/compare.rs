@@ -11,7 +11,8 @@ const RUNNERS: [Runner; 2] = [Runner::Remu, Runner::Qemu];
 
 /// Runs the rows that are wanted and prints the best of each figure.
 pub(super) fn run(options: &Options, wanted: impl Fn(&Boot) -> bool) -> Result<()> {
-    let logs = cache::repository().join("target/boot");
+    let logs = cache::target().join("boot");
+    std::fs::create_dir_all(&logs)?;
     let rows = row::all()?;
     let mut measured = 0;
     println!("| machine | what | remu | qemu-system | remu is |\n|---|---|---:|---:|---:|");
