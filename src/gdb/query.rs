@@ -5,7 +5,6 @@ use std::io::Read;
 
 use remu_gdb::describe;
 use remu_gdb::packet::{PACKET_SIZE, ThreadId, hex, number, unhex};
-use remu_gdb::resume::pair;
 use remu_syscalls::{AUXV_RUNNER, Peer};
 
 use super::Done;
@@ -78,10 +77,7 @@ impl Session<'_> {
 
     /// `qXfer`: objects that gdb reads piece by piece.
     fn transfer(&mut self, args: &str) -> Done {
-        let mut parts = args.splitn(4, ':');
-        let mut part = || parts.next().unwrap_or("");
-        let (object, way, annex, rest) = (part(), part(), part(), part());
-        let Some((offset, len)) = pair(rest).filter(|_| way == "read") else {
+        let Some((object, annex, offset, len)) = describe::wanted(args) else {
             return self.send("E00");
         };
         let content = match object {

@@ -358,10 +358,7 @@ impl<'a> Session<'a> {
 
     /// `qXfer`: objects that gdb reads piece by piece.
     fn transfer(&mut self, args: &str) -> Done {
-        let mut parts = args.splitn(4, ':');
-        let mut part = || parts.next().unwrap_or("");
-        let (object, way, annex, rest) = (part(), part(), part(), part());
-        let Some((offset, len)) = pair(rest).filter(|_| way == "read") else {
+        let Some((object, annex, offset, len)) = describe::wanted(args) else {
             return self.send("E00");
         };
         let content = match object {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::resume::pair;
+
 /// One of gdb's features: its name, the types that its registers name as XML, and name, bits and type of each register.
 pub type Feature<'a> = (&'a str, &'a str, Vec<(&'a str, u32, &'a str)>);
 
@@ -39,6 +41,15 @@ pub fn threads(all: impl IntoIterator<Item = (String, String)>) -> String {
     out + "</threads>\n"
 }
 
+/// What a `qXfer` that reads asks for: the object, its annex, an offset and a length; `None` for any other.
+pub fn wanted(args: &str) -> Option<(&str, &str, u64, u64)> {
+    let mut parts = args.splitn(4, ':');
+    let mut part = || parts.next().unwrap_or("");
+    let (object, way, annex, rest) = (part(), part(), part(), part());
+    let (offset, len) = pair(rest).filter(|_| way == "read")?;
+    Some((object, annex, offset, len))
+}
+
 /// The answer to a `qXfer` that reads `len` bytes of an object from `offset` on.
 pub fn piece(content: &[u8], offset: u64, len: u64) -> Vec<u8> {
     let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(content.len());
@@ -70,6 +81,14 @@ mod tests {
         assert_eq!(piece(b"object", 0, 4), b"mobje");
         assert_eq!(piece(b"object", 4, 4), b"lct");
         assert_eq!(piece(b"object", 9, u64::MAX), b"l");
+    }
+
+    #[test]
+    fn only_reading_is_wanted() {
+        assert_eq!(wanted("auxv:read::10,ff"), Some(("auxv", "", 0x10, 0xff)));
+        assert_eq!(wanted("features:read:target.xml:0,4"), Some(("features", "target.xml", 0, 4)));
+        assert_eq!(wanted("auxv:write::0,4"), None);
+        assert_eq!(wanted("auxv:read"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::lift::{Lift, Regs};
 /// has done it, or if it became an exit.
 pub(super) fn short(l: &Lift<'_>, op: VOp, p: Parts) -> Option<Vu> {
     let u = checked(l, op, p)?;
-    if u.inline() && u.c.vlmax() <= 64 {
+    if u.inline_mask() {
         return Some(u);
     }
     by_helper(l, u, op, p);
@@ -53,7 +53,7 @@ struct Count {
 fn counted(l: &Lift<'_>, a: args::Rv, count: &Count) {
     let p = Parts { vd: 0, vs2: a.vs2, from: From1::X(l.c64(0)), vm: a.vm != 0 };
     let Some(u) = checked(l, count.op, p) else { return };
-    let n = if u.inline() && u.c.vlmax() <= 64 {
+    let n = if u.inline_mask() {
         let bits = mask_bits(l, a.vs2);
         let bits = active_bits(l, u, p.vm).map_or(bits, |on| l.and(bits, on));
         (count.bits)(l, bits)

@@ -55,6 +55,10 @@ impl Vu {
     pub(super) fn inline(self) -> bool {
         !self.started()
     }
+    /// The same, and 64 bits hold a mask.
+    fn inline_mask(self) -> bool {
+        self.inline() && self.c.vlmax() <= 64
+    }
 }
 
 /// The unit, known from here on. `None` if the instruction became an exit. After an exit for another
