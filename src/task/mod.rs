@@ -3,6 +3,7 @@
 mod clone;
 mod exec;
 mod exit;
+mod quick;
 mod raw;
 mod run;
 mod services;
@@ -59,6 +60,14 @@ pub(crate) struct Config {
     pub(crate) sysroot: Sysroot,
     /// `-r`.
     pub(crate) release: Option<CString>,
+}
+
+impl Config {
+    /// Descriptors that the runner keeps for itself.
+    #[inline]
+    fn private_fds(&self) -> [Option<i32>; 3] {
+        [self.runner_fd, self.sysroot.fd(), crate::logging::file()]
+    }
 }
 
 /// What the threads of one process share.

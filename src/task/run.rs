@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use remu_engine::ExitKind;
-use remu_syscalls::{Outcome, dispatch, quick};
+use remu_syscalls::{Outcome, SysResult, dispatch};
 
 use super::Task;
+use super::quick::Quick;
 use crate::guest::{get, set};
 use crate::signal::{Delivery, SI_KERNEL};
 use crate::trace::{CHANGED, kind, mode};
@@ -42,15 +43,20 @@ impl Task {
                 self.written_by_tracer();
             }
             let how = self.signals.state.trace.mode() & (mode::STEP | mode::WATCH);
+            let mut done = None;
             let kind = match how {
-                0 => Some(self.shared.engine.run(&mut self.cpu)),
+                0 => {
+                    let quick = Quick::new(&self.shared, &self.signals.state, &self.seccomp);
+                    let kind = self.shared.engine.run_with(&mut self.cpu, &quick);
+                    done = quick.done();
+                    Some(kind)
+                }
                 mode::STEP => self.step(),
                 _ => self.watched_step(),
             };
             let steps = how & mode::STEP != 0;
             let end = match kind {
-                // Apart, because the host's predictions are gone after a system call.
-                Some(ExitKind::Syscall) => self.system_call(),
+                Some(ExitKind::Syscall) => self.system_call(done),
                 Some(kind) => self.exit(kind),
                 None => None,
             };
@@ -86,9 +92,10 @@ impl Task {
         None
     }
 
-    fn system_call(&mut self) -> Option<End> {
+    /// Makes the call that translated code has left at, unless it was made there and gave `done`.
+    fn system_call(&mut self, done: Option<SysResult<u64>>) -> Option<End> {
         let regs = self.shared.regs;
-        if self.signals.state.waiting() {
+        if done.is_none() && self.signals.state.waiting() {
             // It came before the call: its handler runs first.
             self.cpu.set_pc(self.cpu.pc().wrapping_sub(self.shared.os.syscall_len));
             return None;
@@ -100,22 +107,13 @@ impl Task {
         let trace = &self.signals.state.trace;
         trace.in_call.store(1, Ordering::Relaxed);
         let traced = trace.traced();
-        let done = if traced { None } else { quick(self, abi, number, &args) };
-        let trace = &self.signals.state.trace;
-        if let Some(Ok(value)) = done
-            && !trace.traced()
-        {
-            trace.in_call.store(0, Ordering::Relaxed);
-            set(&mut self.cpu, regs.result, value);
-            return None;
-        }
         let outcome = match done {
             Some(done) => done.into(),
             None if traced => self.traced_system_call(number),
             None => dispatch(self, abi, number, args),
         };
         // A tracer may have come meanwhile.
-        let outcome = if !traced && self.signals.state.trace.traced() {
+        let outcome = if (done.is_some() || !traced) && self.signals.state.trace.traced() {
             self.after_traced_call(outcome)
         } else {
             outcome

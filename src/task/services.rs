@@ -205,8 +205,7 @@ impl Process for Task {
     }
 
     fn private_fds(&self) -> [Option<i32>; 3] {
-        let config = &self.shared.config;
-        [config.runner_fd, config.sysroot.fd(), crate::logging::file()]
+        self.shared.config.private_fds()
     }
 
     fn uname_release(&self) -> Option<&CStr> {

@@ -8,7 +8,7 @@ pub mod generic;
 pub mod riscv64;
 pub mod x86_64;
 
-use crate::table::{Call, Direction, Policy};
+use crate::table::Call;
 
 /// Numbers below this have a place in a table.
 pub const TABLE_LEN: usize = 480;
@@ -60,20 +60,6 @@ impl Abi {
     #[inline]
     pub fn call(&self, nr: u64) -> Option<&'static Call> {
         usize::try_from(nr).ok().and_then(|n| self.calls.get(n).copied().flatten())
-    }
-
-    /// The host's number of a call that translated code may make itself: arguments unchanged, never
-    /// sleeps, no pointers. Not while tracing.
-    pub fn direct(&self, nr: u64) -> Option<u16> {
-        let call = self.call(nr)?;
-        match call.policy {
-            Policy::Forward(host)
-                if !call.blocking && call.args.iter().all(|a| a.kind.dir == Direction::None) =>
-            {
-                Some(host)
-            }
-            _ => None,
-        }
     }
 
     /// The guest's number of a row's name.

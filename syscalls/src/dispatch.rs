@@ -1,11 +1,13 @@
 //! From a call number to its outcome.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::context::Context;
 use crate::structs::{Iovec, Msghdr};
 use crate::table::{Call, Direction, Policy};
-use crate::{Abi, Errno, Outcome, Plain, Process, SysResult, host, seccomp, stats, strace, uring};
+use crate::{
+    Abi, Errno, Outcome, Plain, Process, Seccomp, SysResult, host, seccomp, stats, strace, uring,
+};
 
 /// Performs one guest system call: `nr` in the guest's numbering, `args` its six argument registers.
 ///
@@ -17,36 +19,47 @@ pub fn dispatch(process: &mut dyn Process, abi: &'static Abi, nr: u64, args: [u6
     unlimited(process, abi, nr, args)
 }
 
-/// The same, and quicker, for a call that goes to the host's kernel as it is, of a thread that nobody
-/// watches or limits. `None`: it is not such a call, and nothing was done. Errors are those of the
-/// host's kernel, or [`Errno::RESTART`].
-#[inline]
-pub fn quick<P: Process>(
-    process: &mut P,
-    abi: &'static Abi,
-    nr: u64,
-    args: &[u64; 6],
-) -> Option<SysResult<u64>> {
-    let call = abi.call(nr)?;
-    let Policy::Forward(host) = call.policy else { return None };
-    if call.path.is_some()
-        || process.seccomp().mode() != 0
-        || process.strace_enabled()
-        || uring::is_on()
-        || names_private_fd(process, call, args)
-    {
-        return None;
+/// What [`Forwarded::call`] needs to know of a thread.
+#[derive(Clone, Copy)]
+pub struct Forwarded<'a> {
+    /// Non-zero while a signal waits.
+    pub pending: &'a AtomicU32,
+    /// What limits the thread's calls.
+    pub seccomp: &'a Seccomp,
+    /// Whether a descriptor above standard error is the runner's own.
+    pub is_private: &'a dyn Fn(i32) -> bool,
+}
+
+impl Forwarded<'_> {
+    /// [`dispatch`], and quicker, for a call that goes to the host's kernel as it is, of a thread that nobody watches or
+    /// limits. `None`: it is not such a call, and nothing was done. Errors are those of the host's kernel, or
+    /// [`Errno::RESTART`].
+    ///
+    /// Only for runners whose guest memory has the protection that the guest gave it.
+    #[inline]
+    pub fn call(&self, abi: &'static Abi, nr: u64, args: &[u64; 6]) -> Option<SysResult<u64>> {
+        let call = abi.call(nr)?;
+        let Policy::Forward(host) = call.policy else { return None };
+        if call.path.is_some()
+            || self.seccomp.mode() != 0
+            || uring::is_on()
+            || names_private_fd(self.is_private, call, args)
+        {
+            return None;
+        }
+        let host = i64::from(host);
+        Some(if call.blocking {
+            host::forward_blocking(self.pending, host, args)
+        } else {
+            host::forward(host, args)
+        })
     }
-    let host = i64::from(host);
-    let done = if call.blocking {
-        host::forward_blocking(process.pending_flag(), host, args)
-    } else {
-        host::forward(host, args)
-    };
-    if done == Err(Errno::EFAULT) && open_outputs(process, call, args) {
-        return None;
+}
+
+impl core::fmt::Debug for Forwarded<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Forwarded").field("pending", self.pending).finish_non_exhaustive()
     }
-    Some(done)
 }
 
 /// The same for a call that no filter of the thread refuses.
@@ -80,7 +93,7 @@ fn perform(
     call: &'static Call,
     args: &[u64; 6],
 ) -> Outcome {
-    if names_private_fd(process, call, args) {
+    if names_private_fd(|fd| process.is_private_fd(fd), call, args) {
         return Outcome::Return(Errno::EBADF.to_raw());
     }
     match call.policy {
@@ -107,11 +120,11 @@ fn perform(
 
 /// True when an argument is a descriptor that the runner keeps for itself: to the guest it is closed.
 #[inline]
-fn names_private_fd<P: Process + ?Sized>(process: &P, call: &Call, args: &[u64; 6]) -> bool {
+fn names_private_fd(is_private: impl Fn(i32) -> bool, call: &Call, args: &[u64; 6]) -> bool {
     let mut left = call.fds;
     while left != 0 {
         let fd = args[left.trailing_zeros() as usize] as i32;
-        if fd > libc::STDERR_FILENO && process.is_private_fd(fd) {
+        if fd > libc::STDERR_FILENO && is_private(fd) {
             return true;
         }
         left &= left - 1;

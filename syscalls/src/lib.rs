@@ -33,7 +33,7 @@ pub mod uring;
 
 pub use abi::{Abi, abi};
 pub use context::Context;
-pub use dispatch::{dispatch, quick};
+pub use dispatch::{Forwarded, dispatch};
 pub use errno::{Errno, SysResult};
 pub use handlers::procfs::{AUXV_RUNNER, Peer, find_other};
 pub use handlers::rlimit::{remember_limits, remembered_limits};

@@ -41,6 +41,8 @@ pub(crate) struct CpuMemory {
     answer_joint: AtomicBool,
     /// Guest pc of a joint load that has faulted, [`NO_ANSWER`] for none.
     apart: AtomicU64,
+    /// [`Engine::generation`] when this thread entered translated code.
+    entered: AtomicU64,
 }
 
 /// An instruction that may fault.
@@ -96,6 +98,7 @@ impl CpuMemory {
             answer: AtomicU64::new(NO_ANSWER),
             answer_joint: AtomicBool::new(false),
             apart: AtomicU64::new(NO_ANSWER),
+            entered: AtomicU64::new(0),
         };
         // SAFETY: the guard page lies inside the mapping just made.
         let r = unsafe { libc::mprotect(m.base.add(m.stack).cast(), PAGE, libc::PROT_NONE) };
@@ -249,6 +252,21 @@ impl CpuMemory {
         }
         self.apart.store(NO_ANSWER, Ordering::Relaxed);
         Some(pc)
+    }
+    /// Notes the generation of code that the thread enters.
+    pub(crate) fn set_entered(&self, generation: u64) {
+        self.entered.store(generation, Ordering::Relaxed);
+    }
+    pub(crate) fn entered(&self) -> u64 {
+        self.entered.load(Ordering::Relaxed)
+    }
+    /// Adds the flags that translated code has left in the host's register to the guest's. Not
+    /// bit 1: guests see flushed inputs there, not denormal ones.
+    pub(crate) fn gather_status(&self) {
+        let sticky = self.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3d;
+        // Only this thread writes the word: no atomic step is needed.
+        let fp = self.word(Layout::FPSTAT).load(Ordering::Relaxed);
+        self.word(Layout::FPSTAT).store(fp | sticky, Ordering::Relaxed);
     }
     pub(crate) fn set_exit_kind(&self, k: remu_ir::ExitKind) {
         // The word holds the exit request below the kind.

@@ -1,7 +1,9 @@
 //! Runs guest code: translates regions on demand, keeps them, links them, and
 //! hands every exit to the caller. Knows no system call and no device.
 
+mod barrier;
 mod cache;
+mod calls;
 mod changes;
 mod code;
 mod cpu;
@@ -20,6 +22,7 @@ mod tlb;
 mod translate;
 
 pub use cache::{CacheOptions, Module};
+pub use calls::{Calls, Registers};
 pub use cpu::{Cpu, Remote};
 pub use fault::Caught;
 pub use machine::{Core, Mmu, Page, Refused, Served};

@@ -191,16 +191,14 @@ impl Engine {
             mem.word(Layout::IN_CODE).store(0, Ordering::Release);
             return ExitKind::Poll;
         }
+        mem.set_entered(generation);
         // SAFETY: the thunk was emitted for this signature and has the C ABI.
         let enter: extern "C" fn(*mut u8, u64) -> u32 =
             unsafe { core::mem::transmute(self.thunks.enter) };
         // In bounds: the state is followed by scratch memory.
         let kind = enter(mem.base().wrapping_add(Layout::BIAS as usize), host);
         mem.word(Layout::IN_CODE).store(0, Ordering::Release);
-        let sticky = mem.word(Layout::MXCSR).load(Ordering::Relaxed) & 0x3d; // not bit 1: guests see flushed inputs there, not denormal ones
-        // Only this thread writes the word: no atomic step is needed.
-        let fp = mem.word(Layout::FPSTAT).load(Ordering::Relaxed);
-        mem.word(Layout::FPSTAT).store(fp | sticky, Ordering::Relaxed);
+        mem.gather_status();
         ExitKind::from_u8(kind as u8)
     }
 }

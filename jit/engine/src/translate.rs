@@ -12,7 +12,9 @@ use remu_ir::passes::{KeepsFlags, Liveness, analyse};
 use remu_ir::{Builder, Region, Type};
 use remu_isa::{Fetch, Former, Isa, Key, Limits, Shape};
 
+use crate::barrier::Barrier;
 use crate::cache::{Cache, CacheOptions, Module};
+use crate::calls::on_call;
 use crate::changes::{Seen, Watched};
 use crate::code::CodeMemory;
 use crate::cpu::{Cpu, CpuMemory, FaultAt};
@@ -176,6 +178,8 @@ pub struct Engine {
     /// Counts how often code was forgotten, twice each: before and after. Host code found
     /// before may be gone after it.
     pub(crate) generation: AtomicU64,
+    /// Between the count and the flags of threads in translated code.
+    pub(crate) barrier: Barrier,
     inner: Mutex<Inner>,
     /// Taken alone or with `inner` held.
     pub(crate) code_pages: Mutex<CodePages>,
@@ -300,7 +304,7 @@ impl Engine {
         let mut code = CodeMemory::new(opts.code_size).map_err(Error::Memory)?;
         code.prepare(USUAL);
         let mut buf = CodeBuf::new(code.tail());
-        let thunks = emit_thunks(&mut buf, &layout, remu_ir::interp::eval_shim, on_access);
+        let thunks = emit_thunks(&mut buf, &layout, remu_ir::interp::eval_shim, on_access, on_call);
         let len = buf.pos();
         code.publish(len);
         let code_range = (code.base(), code.base() + code.size() as u64);
@@ -334,6 +338,7 @@ impl Engine {
             code_range,
             table: RwLock::new(Table::new(insn_align)),
             generation: AtomicU64::new(0),
+            barrier: Barrier::new(),
             inner: Mutex::new(inner),
             code_pages: Mutex::default(),
         };
@@ -653,6 +658,7 @@ impl Engine {
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
         }
+        self.barrier.rare();
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             // The thread that flushes is here, so its own flag is clear.
             while c.word(Layout::IN_CODE).load(Ordering::SeqCst) != 0 {

@@ -1,11 +1,12 @@
-//! Threads that run, link and fault while others empty code memory and forget
+//! Threads that run, link, fault and make calls while others empty code memory and forget
 //! translations: every one must go where the program says.
 #![expect(unsafe_code, reason = "installs a handler for the faults that the program makes")]
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use remu_engine::{Caught, CodeSource, Cpu, Engine, ExitKind, Options};
+use remu_engine::{Calls, Caught, CodeSource, Cpu, Engine, ExitKind, Options, Registers};
 use remu_ir::{Addr, Cond, MemOp, Type};
 use remu_isa::{Flow, Isa, Key, Lift, Scan, StateDesc, cpu_state};
 
@@ -23,6 +24,7 @@ cpu_state! {
 const STEP: u32 = 1;
 const JUMP: u32 = 2;
 const LOAD: u32 = 3;
+const CALL: u32 = 4;
 
 const CODE: u64 = 0x10_0000;
 /// Bytes between blocks: too far apart for one region.
@@ -44,6 +46,7 @@ impl Isa for ToyIsa {
         let flow = match word & 0xffff {
             JUMP => Flow::Jump,
             STEP | LOAD => Flow::Next,
+            CALL => Flow::Exit,
             _ => Flow::Stop,
         };
         Some(Scan { len: 4, flow, target: target(word) })
@@ -61,6 +64,7 @@ impl Isa for ToyIsa {
                 l.exit_if(end, ExitKind::Syscall, l.next_pc());
             }
             JUMP => l.goto(target(word)),
+            CALL => l.exit(ExitKind::Syscall, l.next_pc()),
             LOAD => {
                 let v = l.load(l.get(slots::x(2)), Type::I64, Addr::at(MemOp::U64));
                 l.set(slots::x(3), v);
@@ -78,6 +82,44 @@ fn next(n: u64) -> u64 {
     (n * 197 + 61) % BLOCKS
 }
 
+/// Whether block `n` makes a call.
+fn calls(n: u64) -> bool {
+    n % 4 == 2
+}
+
+/// What a call makes of the way so far.
+fn called(way: u64) -> u64 {
+    way.rotate_left(7) ^ 0x5a5a
+}
+
+/// Makes calls, and has code forgotten meanwhile: sometimes that which calls.
+struct Caller<'a> {
+    engine: &'a Engine,
+    here: Cell<u64>,
+    left: Cell<u64>,
+}
+
+impl Calls for Caller<'_> {
+    fn call(&self, registers: &Registers<'_>) -> bool {
+        let n = self.here.get() + 1;
+        // The program's end, and now and then a call that is left to who runs it.
+        if registers.get(slots::x(1).offset) == 0 || n % 97 == 96 {
+            self.left.set(self.left.get() + 1);
+            return false;
+        }
+        self.here.set(n);
+        let way = slots::x(0).offset;
+        registers.set(way, called(registers.get(way)));
+        if n.is_multiple_of(61) {
+            std::thread::yield_now();
+        } else if n.is_multiple_of(53) {
+            let block = n % BLOCKS;
+            self.engine.invalidate(CODE + block * APART, CODE + block * APART + 8);
+        }
+        true
+    }
+}
+
 struct Program;
 
 impl CodeSource for Program {
@@ -88,6 +130,7 @@ impl CodeSource for Program {
             let word = match off % APART / 4 {
                 0 => STEP | (block as u32) << 16,
                 1 if block.is_multiple_of(16) => LOAD,
+                1 if calls(block) => CALL,
                 1 | 2 => JUMP | (next(block) as u32) << 16,
                 _ => 0,
             };
@@ -182,25 +225,39 @@ fn way(engine: &Engine, thread: u64) {
         cpu.set(slots::x(1), u128::from(steps));
         cpu.set(slots::x(2), 8); // nothing is mapped there
         cpu.set_pc(CODE + start * APART);
-        let (mut want, mut block, mut faults) = (0u64, start, 0u64);
+        let (mut want, mut block, mut faults, mut made) = (0u64, start, 0u64, 0u64);
         for step in 0..steps {
             want = want.wrapping_mul(31).wrapping_add(block);
             faults += u64::from(block.is_multiple_of(16) && step + 1 < steps);
+            if calls(block) && step + 1 < steps {
+                want = called(want);
+                made += 1;
+            }
             block = next(block);
         }
+        let caller = Caller { engine, here: Cell::new(0), left: Cell::new(0) };
         loop {
-            match engine.run(&mut cpu) {
+            match engine.run_with(&mut cpu, &caller) {
                 ExitKind::Fault => {
                     let pc = cpu.pc();
                     assert_eq!((pc - CODE) % (16 * APART), 4, "a fault at {pc:#x}");
                     faults = faults.checked_sub(1).expect("one fault too many");
                     cpu.set_pc(pc + 4);
                 }
-                ExitKind::Syscall => break,
+                ExitKind::Syscall if cpu.get(slots::x(1)) == 0 => break,
+                ExitKind::Syscall => {
+                    assert!(calls((cpu.pc() - CODE) / APART), "a call at {:#x}", cpu.pc());
+                    let way = cpu.get(slots::x(0)) as u64;
+                    cpu.set(slots::x(0), called(way).into());
+                    // The next one is not left again.
+                    caller.here.set(caller.here.get() + 1);
+                }
                 ExitKind::Poll => {}
                 other => panic!("{other:?} at {:#x}", cpu.pc()),
             }
         }
         assert_eq!((cpu.get(slots::x(0)), faults), (u128::from(want), 0), "round {round}");
+        assert_eq!(caller.here.get(), made, "round {round}");
+        assert!(caller.left.get() > 1 || made < 200, "round {round}");
     }
 }

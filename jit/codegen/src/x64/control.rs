@@ -144,6 +144,11 @@ impl Compiler<'_> {
     pub(super) fn exit(&mut self, kind: ExitKind, pc: u64) {
         self.a.movi_pc(RAX, pc);
         self.a.st(W::Q, at(super::enc::RBP, Layout::disp(Layout::PC)), RAX);
+        if kind == ExitKind::Syscall && self.lay.softmmu.is_none() {
+            self.a.far(true, self.thunks.call);
+            self.kept_mask = 0;
+            return self.goto(pc, 0);
+        }
         self.a.movi(RAX, kind as u64);
         self.a.far(false, self.thunks.exit);
     }

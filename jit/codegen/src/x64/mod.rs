@@ -29,8 +29,8 @@ mod vector;
 pub use enc::CodeBuf;
 pub use lower::{Compiler, OutOfSpace, Scratch};
 pub use thunks::{
-    ACCESS_DONE, ACCESS_LEAVE, ACCESS_RETRY, AccessHandler, ENTER_FRAME, EnterFrame, Evaluator,
-    STATE_POINTER, Thunks, emit_thunks,
+    ACCESS_DONE, ACCESS_LEAVE, ACCESS_RETRY, AccessHandler, CALL_DONE, CALL_LEAVE, CallHandler,
+    ENTER_FRAME, EnterFrame, Evaluator, STATE_POINTER, Thunks, emit_thunks,
 };
 
 /// Host registers 0 to 15 are general-purpose, 16 to 31 vector registers.

@@ -42,7 +42,18 @@ pub struct Thunks {
     /// Calls the handler of [`crate::Access`]es for the one in eax at the guest address
     /// in r15. Comes back with "equal" if it is done and "not equal" if the TLB helps now.
     pub access: u64,
+    /// Calls the handler of system calls, with the guest pc behind the instruction in the header. Comes back if the
+    /// call was made there.
+    pub call: u64,
 }
+
+/// Makes a system call: `fn(state)`. Gives one of these numbers.
+pub type CallHandler = unsafe extern "C" fn(*mut u8) -> u32;
+
+/// The call was made.
+pub const CALL_DONE: u32 = 0;
+/// Leave: the handler has set exit kind and pc.
+pub const CALL_LEAVE: u32 = 1;
 
 /// Carries out an access: `fn(state, guest address, Access as a number, result and operands)`.
 /// Gives one of these numbers.
@@ -133,6 +144,19 @@ fn to_host(a: &mut CodeBuf<'_>) {
     a.bind(same);
 }
 
+/// Back to the host's floating-point mode; the guest's was stored.
+fn host_mode(a: &mut CodeBuf<'_>) {
+    let same = a.label();
+    dynasm!(a
+        ; .arch x64
+        ; mov ecx, [rbp + disp(Layout::MXCSR)]
+        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
+    );
+    a.jcc(cc::E, same);
+    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]);
+    a.bind(same);
+}
+
 /// Back to the guest's floating-point mode and flags. Pinned registers are still in memory.
 fn guest_mode(a: &mut CodeBuf<'_>) {
     let same = a.label();
@@ -205,6 +229,7 @@ pub fn emit_thunks(
     lay: &Layout,
     evaluator: Evaluator,
     handler: AccessHandler,
+    calls: CallHandler,
 ) -> Thunks {
     let mut t = Thunks::default();
     let here = |a: &mut CodeBuf<'_>| {
@@ -246,18 +271,13 @@ pub fn emit_thunks(
     dynasm!(a ; .arch x64 ; mov [rbp + disp(Layout::EXIT_KIND)], eax);
     pins(a, lay, false);
     order_flags(a, lay, false);
-    let same = a.label();
     dynasm!(a
         ; .arch x64
         ; mov [rbp + disp(Layout::GUEST_RSP)], rsp
         ; mov rsp, [rbp + disp(Layout::HOST_RSP)]
         ; stmxcsr [rbp + disp(Layout::MXCSR)]
-        ; mov ecx, [rbp + disp(Layout::MXCSR)]
-        ; cmp ecx, [rbp + disp(Layout::MXCSR + 4)]
     );
-    a.jcc(cc::E, same);
-    dynasm!(a ; .arch x64 ; ldmxcsr [rbp + disp(Layout::MXCSR + 4)]);
-    a.bind(same);
+    host_mode(a);
     t.exit_tail = a.address(a.pos());
     dynasm!(a
         ; .arch x64
@@ -402,6 +422,9 @@ pub fn emit_thunks(
     if lay.softmmu.is_some() {
         t.access = here(a);
         access(a, lay, handler, t.exit_tail);
+    } else {
+        t.call = here(a);
+        system_call(a, lay, calls, t.exit_tail);
     }
     a.fix();
     t
@@ -432,5 +455,33 @@ fn access(a: &mut CodeBuf<'_>, lay: &Layout, handler: AccessHandler, exit_tail: 
     dynasm!(a ; .arch x64 ; mov rsp, [rbp + disp(Layout::GUEST_RSP)] ; test eax, eax ; ret);
     a.bind(leave);
     dynasm!(a ; .arch x64 ; add rsp, 144);
+    a.far(false, exit_tail);
+}
+
+fn system_call(a: &mut CodeBuf<'_>, lay: &Layout, handler: CallHandler, exit_tail: u64) {
+    pins(a, lay, false);
+    order_flags(a, lay, false);
+    // The return stack is as behind the call from here on: code memory may be emptied, and the stack with it, while
+    // the call sleeps.
+    dynasm!(a
+        ; .arch x64
+        ; pop rbx
+        ; mov [rbp + disp(Layout::GUEST_RSP)], rsp
+        ; mov rsp, [rbp + disp(Layout::HOST_RSP)]
+        ; stmxcsr [rbp + disp(Layout::MXCSR)]
+        ; lea rdi, [rbp - Layout::BIAS]
+        ; mov rax, QWORD handler as usize as i64
+        ; call rax
+        ; test eax, eax
+    );
+    let leave = a.label();
+    a.jcc(cc::NE, leave);
+    order_flags(a, lay, true);
+    dynasm!(a ; .arch x64 ; mov rax, rbx ; mov rsp, [rbp + disp(Layout::GUEST_RSP)]);
+    pins(a, lay, true);
+    // A pair with the call that led here, for the host's prediction.
+    dynasm!(a ; .arch x64 ; push rax ; ret);
+    a.bind(leave);
+    host_mode(a);
     a.far(false, exit_tail);
 }
