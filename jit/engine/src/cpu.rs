@@ -171,6 +171,21 @@ impl CpuMemory {
             None => (0..self.caches).for_each(|n| self.clear_one(n)),
         }
     }
+    /// Takes what leads to guest addresses out of the lookup caches; any thread may do so.
+    pub(crate) fn forget(&self, layout: &Layout, pcs: &[u64]) {
+        for cache in (0..self.caches).map(|n| self.cache(n)) {
+            let lookup = cache[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);
+            for &pc in pcs {
+                for i in [layout.cache_entry(pc), Layout::second_entry(pc)] {
+                    let (k, v) = &cache[i];
+                    if k.load(Ordering::Relaxed) == pc {
+                        k.store(Layout::NOWHERE, Ordering::Release);
+                        v.store(lookup, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+    }
     fn clear_one(&self, n: usize) {
         let cache = self.cache(n);
         let lookup = cache[Layout::CACHE_ENTRIES].1.load(Ordering::Relaxed);

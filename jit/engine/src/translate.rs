@@ -617,10 +617,12 @@ impl Engine {
             return;
         }
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = Vec::new();
         for n in doomed {
             let Some(r) = s.regions.get(n) else { continue };
             s.watched.remove(n);
             for &(pc, at) in s.regions.entries(r) {
+                gone.push(pc);
                 table.remove(pc, r.space, (r.host - s.code.base()) as u32 + at);
             }
             for (site, stub) in s.regions.incoming(r) {
@@ -637,7 +639,11 @@ impl Engine {
         self.generation.fetch_add(1, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
-            c.clear_cache();
+            if gone.len() < Layout::CACHE_ENTRIES / 8 {
+                c.forget(&self.layout, &gone);
+            } else {
+                c.clear_cache();
+            }
             // Other threads leave old code at their next poll.
             c.header().exit_request.fetch_or(Engine::REQUEST_SYNC, Ordering::Relaxed);
         }
