@@ -290,6 +290,9 @@ fn engine(
         options.limits.blocks = 1;
         options.limits.insns = 1;
     }
+    if let Some(mib) = inv.options.code_size {
+        options.code_size = mib << 20;
+    }
     options.shown = core::mem::take(&mut inv.options.dfilter);
     // What is served from files is not translated, and would not be shown.
     if !secure && !logging::shows_translation() {

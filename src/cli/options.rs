@@ -57,6 +57,8 @@ pub struct Options {
     pub gdb: Option<String>,
     /// `-one-insn-per-tb`.
     pub one_insn: bool,
+    /// `-tb-size`, MiB.
+    pub code_size: Option<usize>,
     /// `-strace`.
     pub strace: bool,
     /// `-seed`.
@@ -318,6 +320,10 @@ mod tests {
         assert_eq!(text(&["r", "-zap", "p"]), "unknown option '-zap'; try 'r -h'");
         assert_eq!(text(&["r", "-L"]), "-L needs an argument: PATH");
         assert_eq!(text(&["r", "-s", "big", "p"]), "-s: 'big' is not a size");
+        assert_eq!(
+            text(&["r", "-tb-size", "4", "p"]),
+            "-tb-size: '4' is not a number from 8 to 1024"
+        );
         assert_eq!(text(&["r"]), "no program given; try 'r -h'");
         assert_eq!(text(&["r", "--io", "fast", "p"]), "-io: 'fast' is none of auto, uring, direct");
     }

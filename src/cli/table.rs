@@ -57,6 +57,7 @@ pub(super) static ROWS: &[Row] = &[
     row("p", "page-size", "SIZE", "PAGESIZE", "accepted; pages have the host's size", |_, a| size(a).map(drop)),
     row("one-insn-per-tb", "one-insn-per-tb", "", "ONE_INSN_PER_TB", "translate one instruction at a time", |o, _| { o.one_insn = true; Ok(()) }),
     row("singlestep", "singlestep", "", "SINGLESTEP", "", |o, _| { o.one_insn = true; Ok(()) }),
+    row("tb-size", "tb-size", "SIZE", "TB_SIZE", "MiB of memory for translated code, 8 to 1024", tb_size),
     row("strace", "strace", "", "STRACE", "print system calls", |o, _| { o.strace = true; Ok(()) }),
     row("seed", "seed", "SEED", "RAND_SEED", "make AT_RANDOM and the layout repeatable", |o, a| { o.seed = Some(size(a)?); Ok(()) }),
     row("perfmap", "perfmap", "", "PERFMAP", "write /tmp/perf-PID.map", |o, _| { o.perfmap = true; Ok(()) }),
@@ -163,6 +164,14 @@ fn resource_limits(o: &mut Options, arg: &OsStr) -> Result<(), String> {
         let parts = parts.ok().and_then(|p| p.try_into().ok());
         o.resource_limits.push(parts.ok_or_else(|| format!("'{one}' is no limit"))?);
     }
+    Ok(())
+}
+
+/// Less would not hold the largest translations, and jumps reach no further than some 2 GiB.
+fn tb_size(o: &mut Options, arg: &OsStr) -> Result<(), String> {
+    let all = text(arg)?;
+    let size = all.parse().ok().filter(|mib| (8..=1024).contains(mib));
+    o.code_size = Some(size.ok_or_else(|| format!("'{all}' is not a number from 8 to 1024"))?);
     Ok(())
 }
 

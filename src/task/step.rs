@@ -66,7 +66,8 @@ impl Task {
             };
             let code = Arc::new(code);
             let limits = remu_isa::Limits { blocks: 1, insns: 1, ..Default::default() };
-            let options = remu_engine::Options { code_size: CODE, limits, ..Default::default() };
+            let options =
+                remu_engine::Options { code_size: CODE, segments: 1, limits, ..Default::default() };
             let engine = Engine::new(isa, code.clone(), options).ok()?;
             let cpu = Cpu::new(&engine).ok()?;
             self.stepper = Some(Box::new(Stepper { code, cpu, engine }));

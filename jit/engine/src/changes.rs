@@ -73,10 +73,6 @@ impl Watched {
     pub(crate) fn remove(&mut self, region: u32) {
         self.content.remove(&region);
     }
-    /// All are gone.
-    pub(crate) fn clear(&mut self) {
-        *self = Watched::default();
-    }
 }
 
 impl Engine {
@@ -107,9 +103,9 @@ impl Engine {
             }
             *known = found;
             for n in list {
-                let (Some(c), Some(r)) = (content.get(n), regions.get(*n)) else { continue };
+                let (Some(c), Some(r)) = (content.get(&n), regions.get(n)) else { continue };
                 if *c == UNKNOWN || *c != now(self.source(), r.guest.0, r.guest.1) {
-                    doomed.push(*n);
+                    doomed.push(n);
                 }
             }
             true

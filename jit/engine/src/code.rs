@@ -46,7 +46,9 @@ impl Drop for Marker {
 pub(crate) struct CodeMemory {
     base: *mut u8,
     size: usize,
+    /// The segment that is filled has code before this offset and ends at the other.
     used: usize,
+    end: usize,
     /// Pages before this offset were asked for.
     ready: usize,
 }
@@ -70,7 +72,7 @@ impl CodeMemory {
         if p == libc::MAP_FAILED {
             return Err(std::io::Error::last_os_error());
         }
-        Ok(CodeMemory { base: p.cast(), size, used: 0, ready: 0 })
+        Ok(CodeMemory { base: p.cast(), size, used: 0, end: size, ready: 0 })
     }
     pub(crate) fn base(&self) -> u64 {
         self.base as u64
@@ -84,7 +86,7 @@ impl CodeMemory {
     /// Has the kernel make the next pages at once: a fault for each takes longer
     /// than filling it.
     pub(crate) fn prepare(&mut self, len: usize) {
-        let end = self.used.saturating_add(len).next_multiple_of(AHEAD).min(self.size);
+        let end = self.used.saturating_add(len).next_multiple_of(AHEAD).min(self.end);
         if end > self.ready {
             // SAFETY: the range lies in the mapping; populating changes no content.
             // A kernel that cannot (before 5.14) leaves it to faults.
@@ -98,28 +100,28 @@ impl CodeMemory {
             self.ready = end;
         }
     }
-    /// The part that no code was published in, from the next aligned position.
+    /// The part of the segment that no code was published in, from the next aligned position.
     pub(crate) fn tail(&mut self) -> &mut [u8] {
-        self.used = self.used.next_multiple_of(16).min(self.size);
-        // SAFETY: nothing executes or references bytes behind `used`, and the
+        self.used = self.used.next_multiple_of(16).min(self.end);
+        // SAFETY: nothing executes or references bytes of the segment behind `used`, and the
         // slice borrows `self` mutably.
-        unsafe { core::slice::from_raw_parts_mut(self.base.add(self.used), self.size - self.used) }
+        unsafe { core::slice::from_raw_parts_mut(self.base.add(self.used), self.end - self.used) }
     }
     /// Published bytes. Links in them may be patched meanwhile.
     pub(crate) fn published(&self, at: u64, len: usize) -> &[u8] {
-        let from = ((at - self.base()) as usize).min(self.used);
-        // SAFETY: inside the mapping, initialised; only displacements of links
+        let from = ((at - self.base()) as usize).min(self.size);
+        // SAFETY: inside the mapping, which begins as zeros; only displacements of links
         // are ever written there, whole, and only under the engine's lock,
         // which whoever has `self` holds.
-        unsafe { core::slice::from_raw_parts(self.base.add(from), len.min(self.used - from)) }
+        unsafe { core::slice::from_raw_parts(self.base.add(from), len.min(self.size - from)) }
     }
     /// Publishes the first `len` bytes of the tail.
     pub(crate) fn publish(&mut self, len: usize) {
         self.used += len;
     }
-    /// Forgets all code behind `keep`. No thread may be in it.
-    pub(crate) fn reset(&mut self, keep: usize) {
-        self.used = keep;
+    /// Fills the segment between two offsets from now on. No thread may be in its code, nor anything lead there.
+    pub(crate) fn fill(&mut self, start: usize, end: usize) {
+        (self.used, self.end) = (start, end.min(self.size));
     }
     /// Replaces a 4-byte displacement of published code.
     pub(crate) fn patch_rel32(&self, site: u64, to: u64) {

@@ -99,10 +99,18 @@ impl Table {
             *to = 0;
         }
     }
-    /// Empties the table.
-    pub(crate) fn clear(&mut self) {
-        self.arrays.clear();
-        self.cells.clear();
+    /// Gives the memory of stretches back that have no entries any more.
+    pub(crate) fn shrink(&mut self) {
+        let old = core::mem::take(&mut self.cells);
+        self.arrays.retain(|_, n| {
+            let array = old[*n as usize];
+            *n = self.cells.len() as u32;
+            let any = array != [0; CELLS];
+            if any {
+                self.cells.push(array);
+            }
+            any
+        });
     }
 }
 
@@ -131,8 +139,22 @@ mod tests {
         assert_eq!(t.get(12, ZERO), Some(18));
         t.remove(12, ZERO, 18);
         assert_eq!(t.get(12, ZERO), None);
-        t.clear();
-        assert_eq!(t.get(6, ZERO), None);
+        assert_eq!((t.get(6, ZERO), t.cells.len()), (Some(17), 24));
+    }
+
+    #[test]
+    fn stretches_without_entries_are_given_back() {
+        let mut t = Table::new(1);
+        let all: Vec<(u64, u32)> = (0..1000).map(|n| (n * 6, n as u32)).collect();
+        t.insert(ZERO, 16, &all);
+        let before = t.cells.len();
+        for &(pc, at) in &all[..500] {
+            t.remove(pc, ZERO, 16 + at);
+        }
+        t.shrink();
+        assert_eq!((before, t.cells.len(), t.arrays.len()), (24, 13, 13));
+        let left = |&(pc, at): &(u64, u32)| t.get(pc, ZERO) == Some(16 + at);
+        assert!(all[500..].iter().all(left) && !all[..500].iter().any(left));
     }
 
     #[test]

@@ -60,6 +60,8 @@ const USUAL: usize = 8 << 10;
 pub struct Options {
     /// Bytes of code memory.
     pub code_size: usize,
+    /// Segments of it, each with room for the largest region. When all are full, the one filled longest ago is emptied.
+    pub segments: usize,
     /// Bounds of regions.
     pub limits: Limits,
     /// Fold constants and forward values of registers while lifting; off only for tests.
@@ -86,6 +88,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             code_size: 256 << 20,
+            segments: 8,
             limits: Limits::default(),
             fold: true,
             perf_map: false,
@@ -130,7 +133,7 @@ impl core::error::Error for Error {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) code: CodeMemory,
-    /// Code before this is thunks and stays.
+    /// Code before this, in the first segment, is thunks and stays.
     thunks_end: usize,
     pub(crate) regions: Regions,
     pub(crate) cache: Option<Cache>,
@@ -308,10 +311,13 @@ impl Engine {
         let len = buf.pos();
         code.publish(len);
         let code_range = (code.base(), code.base() + code.size() as u64);
+        let regions = Regions::new(code.base(), code.size(), opts.segments);
+        let thunks_end = code.used();
+        code.fill(thunks_end, regions.end());
         let inner = Inner {
-            thunks_end: code.used(),
+            thunks_end,
             code,
-            regions: Regions::default(),
+            regions,
             cache: None,
             watched: Watched::default(),
             cpus: Vec::new(),
@@ -652,11 +658,26 @@ impl Engine {
     /// Bit of the exit-request word that the engine sets; `run` takes it back.
     pub(crate) const REQUEST_SYNC: u32 = 1 << 31;
 
-    /// Empties code memory. Waits until no other thread is in it.
+    /// Empties the segment of code memory that was filled longest ago, to fill it anew. Waits until no other thread is in
+    /// translated code.
     fn flush(&self, s: &mut Inner) {
         self.save_locked(s);
+        let (doomed, place) = s.regions.oldest();
+        let start = place.start.max(s.thunks_end);
+        if doomed.is_empty() {
+            s.regions.turn();
+            return s.code.fill(start, place.end);
+        }
         // First: a thread that has been waited for must not find what is about to go.
-        self.table.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        for &n in &doomed {
+            let Some(r) = s.regions.get(n) else { continue };
+            for &(pc, at) in s.regions.entries(r) {
+                table.remove(pc, r.space, (r.host - s.code.base()) as u32 + at);
+            }
+        }
+        table.shrink();
+        drop(table);
         for c in s.cpus.iter().filter_map(Weak::upgrade) {
             c.clear_cache();
         }
@@ -673,19 +694,25 @@ impl Engine {
                 c.answer(|host| s.fault_at(host));
                 std::thread::yield_now();
             }
-            // It left at a link that is about to go: where that leads is its pc.
+            // It left at a link that may be about to go: where that leads is its pc.
             let link = c.word(Layout::LINK).load(Ordering::Acquire);
             if let Some(l) = s.regions.link_ending_at(link) {
                 c.word(Layout::PC).store(l.target, Ordering::Relaxed);
             }
             c.word(Layout::LINK).store(0, Ordering::Release);
             c.clear_cache();
+            // Landings go, too.
             c.word(Layout::GUEST_RSP).store(c.stack_top(), Ordering::Relaxed);
         }
-        s.regions.clear();
-        s.watched.clear();
-        let keep = s.thunks_end;
-        s.code.reset(keep);
+        for &n in &doomed {
+            s.watched.remove(n);
+            let Some(r) = s.regions.get(n) else { continue };
+            for (site, stub) in s.regions.incoming(r) {
+                s.code.patch_rel32(site, stub);
+            }
+        }
+        s.regions.turn();
+        s.code.fill(start, place.end);
         s.stats.flushes += 1;
         self.generation.fetch_add(1, Ordering::SeqCst);
     }

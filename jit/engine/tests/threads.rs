@@ -156,8 +156,8 @@ extern "C" fn on_fault(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c
 
 #[test]
 fn threads_keep_their_way_while_translations_go() {
-    // Room for a part of the program: code memory is emptied all the time.
-    let options = Options { code_size: 24 << 10, ..Options::default() };
+    // Room for a part of the program: segments of code memory are emptied all the time.
+    let options = Options { code_size: 24 << 10, segments: 3, ..Options::default() };
     let engine: &'static Engine =
         Box::leak(Box::new(Engine::new(Box::new(ToyIsa), Arc::new(Program), options).unwrap()));
     ENGINE.store(std::ptr::from_ref(engine).cast_mut(), Ordering::Release);

@@ -1,8 +1,8 @@
-//! The regions in code memory: what is known of each, and how to find them.
+//! The regions in a segment of code memory: what is known of each, and how to find them.
 //!
-//! Code memory is filled from one end, so regions lie in a vector in order of
+//! A segment is filled from one end, so regions lie in a vector in order of
 //! host address, and what they own in shared vectors that only grow: nothing
-//! is allocated for a region. All of it goes when code memory is emptied.
+//! is allocated for a region. All of it goes when the segment is emptied.
 
 use core::ops::RangeInclusive;
 
@@ -109,9 +109,9 @@ pub(crate) struct PendingLink {
     pub(crate) stub: u64,
 }
 
-/// All regions in code memory.
+/// The regions in a segment.
 #[derive(Debug, Default)]
-pub(crate) struct Regions {
+pub(super) struct Segment {
     /// By ascending host address.
     list: Vec<Translated>,
     entries: Vec<(u64, u32)>,
@@ -134,9 +134,9 @@ fn pages(guest: (u64, u64)) -> RangeInclusive<u64> {
     guest.0 >> 12..=guest.1.saturating_sub(1).max(guest.0) >> 12
 }
 
-impl Regions {
+impl Segment {
     /// Adds a region, whose code lies behind that of all others.
-    pub(crate) fn push(&mut self, new: NewRegion<'_>) {
+    pub(super) fn push(&mut self, new: NewRegion<'_>) {
         debug_assert!(self.list.last().is_none_or(|r| r.host < new.host), "not the last one");
         let n = self.list.len() as u32;
         for page in pages(new.guest).chain(new.space.second()) {
@@ -168,7 +168,7 @@ impl Regions {
         });
     }
     /// Number of the region whose code holds a host address.
-    pub(crate) fn at(&self, host: u64) -> Option<u32> {
+    pub(super) fn at(&self, host: u64) -> Option<u32> {
         let stretch = (host >> STRETCH).checked_sub(self.list.first()?.host >> STRETCH)?;
         let last = self.by_host.get(stretch as usize).copied().unwrap_or(u32::MAX);
         let last = (last as usize).min(self.list.len() - 1);
@@ -176,37 +176,37 @@ impl Regions {
         (host - self.list[n].host < u64::from(self.list[n].len)).then_some(n as u32)
     }
     /// Host address, bytes and first guest address of every region.
-    pub(crate) fn shown(&self) -> impl DoubleEndedIterator<Item = (u64, usize, u64)> + Clone {
+    pub(super) fn shown(&self) -> impl DoubleEndedIterator<Item = (u64, usize, u64)> + Clone {
         self.list.iter().map(|r| (r.host, r.len as usize, r.guest_start))
     }
-    pub(crate) fn get(&self, n: u32) -> Option<&Translated> {
+    pub(super) fn get(&self, n: u32) -> Option<&Translated> {
         self.list.get(n as usize)
     }
-    pub(crate) fn get_mut(&mut self, n: u32) -> Option<&mut Translated> {
+    pub(super) fn get_mut(&mut self, n: u32) -> Option<&mut Translated> {
         self.list.get_mut(n as usize)
     }
     /// (guest pc, offset) of a region's entries.
-    pub(crate) fn entries(&self, r: &Translated) -> &[(u64, u32)] {
+    pub(super) fn entries(&self, r: &Translated) -> &[(u64, u32)] {
         r.entries.of(&self.entries)
     }
     /// (offset, guest pc) of what can fault in a region.
-    pub(crate) fn faults(&self, r: &Translated) -> &[(u32, u64)] {
+    pub(super) fn faults(&self, r: &Translated) -> &[(u32, u64)] {
         r.faults.of(&self.faults)
     }
     /// Where guest returns come back to in a region.
-    pub(crate) fn landings(&self, r: &Translated) -> &[u32] {
+    pub(super) fn landings(&self, r: &Translated) -> &[u32] {
         r.landings.of(&self.landings)
     }
     /// Jumps out of a region.
-    pub(crate) fn links(&self, r: &Translated) -> &[Link] {
+    pub(super) fn links(&self, r: &Translated) -> &[Link] {
         r.links.of(&self.links)
     }
     /// Addresses in a region's code; only of one that is to be saved.
-    pub(crate) fn relocs(&self, r: &Translated) -> &[Reloc] {
+    pub(super) fn relocs(&self, r: &Translated) -> &[Reloc] {
         r.relocs.of(&self.relocs)
     }
     /// The link whose site ends at a host address.
-    pub(crate) fn link_ending_at(&self, site_end: u64) -> Option<PendingLink> {
+    pub(super) fn link_ending_at(&self, site_end: u64) -> Option<PendingLink> {
         let r = self.get(self.at(site_end.checked_sub(1)?)?)?;
         let link = self.links(r).iter().find(|l| r.host + u64::from(l.site) + 4 == site_end)?;
         Some(PendingLink {
@@ -216,7 +216,7 @@ impl Regions {
         })
     }
     /// Notes that the jump at `site` leads to `to` now, and where its stub is.
-    pub(crate) fn note_incoming(&mut self, to: u64, site: u64, stub: u64) {
+    pub(super) fn note_incoming(&mut self, to: u64, site: u64, stub: u64) {
         let Some(n) = self.at(to) else { return };
         let new = self.incoming.len() as u32;
         if let Some(r) = self.list.get_mut(n as usize) {
@@ -225,17 +225,18 @@ impl Regions {
         }
     }
     /// (site, stub) of the jumps that lead to a region.
-    pub(crate) fn incoming(&self, r: &Translated) -> impl Iterator<Item = (u64, u64)> {
+    pub(super) fn incoming(&self, r: &Translated) -> impl Iterator<Item = (u64, u64)> {
         let at = |n: u32| self.incoming.get(n as usize);
-        core::iter::successors(at(r.incoming), move |i| at(i.next)).map(|i| (i.site, i.stub))
+        let all = core::iter::successors(at(r.incoming), move |i| at(i.next));
+        all.filter(|i| i.site != 0).map(|i| (i.site, i.stub))
     }
     /// Regions made from guest bytes in a page, by number.
-    pub(crate) fn on_page(&self, page: u64) -> &[u32] {
+    pub(super) fn on_page(&self, page: u64) -> &[u32] {
         self.by_page.get(&page).map_or(&[], Vec::as_slice)
     }
     /// Live regions with an entry that `wanted` picks by its guest address, told whether the region has code in
     /// two pages.
-    pub(crate) fn with_entry(&self, wanted: impl Fn(u64, bool) -> bool) -> Vec<u32> {
+    pub(super) fn with_entry(&self, wanted: impl Fn(u64, bool) -> bool) -> Vec<u32> {
         let picks = |r: &Translated| {
             let two = r.space.second().is_some();
             !r.is_retired() && self.entries(r).iter().any(|e| wanted(e.0, two))
@@ -243,7 +244,7 @@ impl Regions {
         (0..).zip(&self.list).filter(|(_, r)| picks(r)).map(|(n, _)| n).collect()
     }
     /// Regions made from guest bytes in `[start, end)`, by number.
-    pub(crate) fn covering(&self, start: u64, end: u64) -> Vec<u32> {
+    pub(super) fn covering(&self, start: u64, end: u64) -> Vec<u32> {
         let touches = |r: &Translated| {
             let second = r.space.second().map(|page| (page << 12, (page + 1) << 12));
             let meets = |(from, to): (u64, u64)| from < end && start < to;
@@ -264,7 +265,7 @@ impl Regions {
     }
     /// Forgets how to reach a region. Its code stays, for a thread may be in
     /// it, and so do its faults and links.
-    pub(crate) fn retire(&mut self, n: u32) {
+    pub(super) fn retire(&mut self, n: u32) {
         let Some(r) = self.list.get_mut(n as usize) else { return };
         let guest = core::mem::take(&mut r.guest);
         r.entries = Part::default();
@@ -279,8 +280,20 @@ impl Regions {
             }
         }
     }
+    /// Forgets the jumps from `[start, end)`, whose code goes.
+    pub(super) fn forget_sites(&mut self, start: u64, end: u64) {
+        for i in &mut self.incoming {
+            if (start..end).contains(&i.site) {
+                i.site = 0;
+            }
+        }
+    }
+    /// Every region, by number.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u32, &Translated)> {
+        (0..).zip(&self.list)
+    }
     /// Forgets everything, keeping the memory.
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.list.clear();
         self.entries.clear();
         self.faults.clear();
@@ -315,7 +328,7 @@ mod tests {
 
     #[test]
     fn regions_are_found_by_host_by_guest_and_by_link() {
-        let mut s = Regions::default();
+        let mut s = Segment::default();
         let link = Link { site: 12, stub: 32, target: 0x7000 };
         s.push(region(0x100, (0x1000, 0x1010), &[]));
         s.push(region(0x180, (0x1ff0, 0x2010), &[link]));
@@ -337,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_retired_region_is_reached_by_nothing() {
-        let mut s = Regions::default();
+        let mut s = Segment::default();
         s.push(region(0x100, (0x1000, 0x2010), &[]));
         s.note_incoming(0x110, 0x500, 0x510);
         s.note_incoming(0x120, 0x600, 0x610);
