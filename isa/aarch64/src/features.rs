@@ -75,7 +75,10 @@ features! {
     /// FEAT_SB
     SB "sb" bit(29), 0;
     /// FEAT_PAuth2
-    PAUTH "pauth" bit(30) | bit(31), 0;
+    PAUTH "pauth" 0, 0;
+    /// The operating system of a program has enabled the keys of FEAT_PAuth2 and says so. Without, as under a Linux that was
+    /// configured without CONFIG_ARM64_PTR_AUTH, its instructions leave pointers as they are.
+    PAC_KEYS "pac-keys" bit(30) | bit(31), 0;
     /// FEAT_DPB2
     DPB2 "dpb2" 0, bit(0);
     /// FEAT_FlagM2
@@ -132,8 +135,8 @@ const N1: &[Feature] =
     &[AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, RCPC, DPB, DOTPROD, SSBS, LOR, PAN, HPDS, HAFDBS];
 const N2: &[Feature] = &[
     AES, SHA1, SHA256, CRC32, LSE, FP16, RDM, JSCVT, FCMA, RCPC, DPB, SHA3, SM3, SM4, DOTPROD,
-    SHA512, FHM, DIT, LSE2, RCPC2, FLAGM, SSBS, SB, PAUTH, DPB2, FLAGM2, FRINTTS, I8MM, BF16, BTI,
-    LOR, PAN, HPDS, HAFDBS, CNP, TLBIRANGE, E0PD,
+    SHA512, FHM, DIT, LSE2, RCPC2, FLAGM, SSBS, SB, PAUTH, PAC_KEYS, DPB2, FLAGM2, FRINTTS, I8MM,
+    BF16, BTI, LOR, PAN, HPDS, HAFDBS, CNP, TLBIRANGE, E0PD,
 ];
 
 #[rustfmt::skip]
@@ -171,20 +174,29 @@ impl Features {
         let cpu = CPUS.iter().find(|c| c.0 == name);
         let cpu = cpu.ok_or_else(|| format!("unknown processor model '{name}'"))?;
         let mut f = Features { midr: cpu.2, ..Features::MAX };
-        if cpu.0 != "max" {
-            f.set = cpu.3.iter().fold(0, |s, &n| s | 1 << n);
-        }
+        f.set = match cpu.0 {
+            // Signing costs every function of programs built for it seven instructions at its start and at its end.
+            "max" => f.set & !(1 << PAC_KEYS),
+            _ => cpu.3.iter().fold(0, |s, &n| s | 1 << n),
+        };
         for part in parts {
             let (feature, value) = part.split_once('=').unwrap_or((part, "on"));
             let n = ROWS.iter().position(|r| r.name == feature);
             let n = n.ok_or_else(|| format!("unknown processor feature '{feature}'"))?;
+            // Who asks for it wants it to sign.
+            let bits = 1 << n | if n == usize::from(PAUTH) { 1 << PAC_KEYS } else { 0 };
             match value {
-                "on" => f.set |= 1 << n,
-                "off" => f.set &= !(1 << n),
+                "on" => f.set |= bits,
+                "off" => f.set &= !bits,
                 _ => return Err(format!("'{part}': a feature is on or off")),
             }
         }
         Ok(f)
+    }
+
+    /// The same for a machine, whose operating system decides about keys.
+    pub(crate) fn of_machine(self) -> Features {
+        Features { set: self.set | 1 << PAC_KEYS, ..self }
     }
 
     /// Whether the processor has a feature.

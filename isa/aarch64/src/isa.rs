@@ -3,7 +3,7 @@
 use remu_ir::ExitKind;
 use remu_isa::{Flow, Guest, Isa, Key, Lift, Processor, Scan, StateDesc};
 
-use crate::features::{Features, MODELS};
+use crate::features::{Features, MODELS, PAC_KEYS};
 use crate::system::{self, MachineKey, is_emulated};
 use crate::{decode, fmt, lift, scan, state};
 
@@ -48,8 +48,10 @@ pub(crate) const KEY_DN: u32 = 1;
 pub(crate) const KEY_FZ: u32 = 2;
 /// Lift key bit: FPCR.FZ16.
 pub(crate) const KEY_FZ16: u32 = 4;
-/// Bits of the lift key that belong to FPCR.
-pub(crate) const KEY_BITS: u32 = 3;
+/// Lift key bit of programs: pointers are not signed.
+pub(crate) const KEY_UNSIGNED: u32 = 8;
+/// Bits of the lift key that belong to FPCR and to programs.
+pub(crate) const KEY_BITS: u32 = 4;
 
 impl Isa for Aarch64 {
     fn state(&self) -> &'static StateDesc {
@@ -96,11 +98,17 @@ impl Isa for Aarch64 {
         let fpcr =
             state.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_le_bytes);
         let bit = |of: u32, key: u32| if fpcr & of != 0 { key } else { 0 };
-        let machine = if self.machine { MachineKey::of_state(state).bits() } else { 0 };
+        let more = if self.machine {
+            MachineKey::of_state(state).bits()
+        } else if self.features.has(PAC_KEYS) {
+            0
+        } else {
+            KEY_UNSIGNED
+        };
         Key(bit(state::FPCR_DN, KEY_DN)
             | bit(state::FPCR_FZ, KEY_FZ)
             | bit(state::FPCR_FZ16, KEY_FZ16)
-            | machine)
+            | more)
     }
     fn tlb(&self, key: Key) -> u8 {
         MachineKey::of_key(key).map_or(0, MachineKey::tlb)
@@ -114,7 +122,7 @@ fn make(model: &str) -> Result<Box<dyn Isa>, String> {
 
 fn make_machine(model: &str) -> Result<Processor, String> {
     let model = if model.is_empty() { "max" } else { model };
-    let features = Features::parse(model)?;
+    let features = Features::parse(model)?.of_machine();
     let isa = Aarch64::in_machine(features);
     let extensions = isa.features().into_iter().map(str::to_owned).collect();
     let system = Box::new(system::Privileged::new(features));

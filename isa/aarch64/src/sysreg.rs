@@ -116,7 +116,7 @@ pub(crate) fn constant(f: &Features, r: u16) -> Option<u64> {
         ID_AA64ISAR1_EL1 => {
             if_has(DPB, 1)
                 | if_has(DPB2, 2)
-                | if_has(PAUTH, 3 << 8 | 1 << 28)
+                | if f.has(PAUTH) { if_has(PAC_KEYS, 3 << 8 | 1 << 28) } else { 0 }
                 | if_has(JSCVT, 1 << 12)
                 | if_has(FCMA, 1 << 16)
                 | if_has(RCPC, 1 << 20)

@@ -201,8 +201,26 @@ fn zeroing_a_line_clears_sixty_four_bytes() {
 }
 
 #[test]
+fn without_keys_pointers_stay_as_they_are() {
+    let mut m = Machine::new();
+    m.isa = Aarch64::new(Features::parse("max").expect("a model"));
+    m.set(slots::pac_key(0), 0x3fa9_12c4_77d0_5b1e);
+    for insn in [0xd503_233f, 0xd503_23bf, 0xdac1_0bfe] {
+        // paciasp, autiasp, pacda x30, sp
+        m.set_x(30, 0x1234_5678);
+        m.next(insn);
+        assert_eq!(m.x(30), 0x1234_5678, "{insn:#x}");
+    }
+}
+
+#[test]
 fn models_announce_what_they_have() {
     let max = Features::parse("max").expect("a model");
+    assert_eq!(max.hwcap()[0] >> 30, 0, "no keys");
+    let signs = ["max,pauth=on", "max,pac-keys=on", "neoverse-n2"];
+    for model in signs.map(|m| Features::parse(m).expect("a model")) {
+        assert_eq!(model.hwcap()[0] >> 30, 3);
+    }
     assert_eq!(max.hwcap()[0] & 0b11, 0b11);
     let a53 = Features::parse("cortex-a53").expect("a model");
     assert_eq!(a53.hwcap()[0] >> 8 & 1, 0, "no LSE");

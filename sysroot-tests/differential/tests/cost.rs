@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use remu_engine::{CodeSource, Engine, Options};
+use remu_engine::{CodeSource, Engine, Host, Options};
 use remu_isa::{Guest, Key};
 
 /// Where every case lies: within reach of short forms of constants, as in a program
 /// linked for its address.
 const CODE: u64 = 0x10_0000;
+
+/// What the code may use, wherever it is made: nothing runs it.
+const HOST: Host = Host { sha: true, gfni: true };
 
 /// The code of one case, with an instruction behind it that leaves translated code.
 struct Case {
@@ -126,7 +129,7 @@ fn check(guest: &'static Guest, march: &str, stop: &[u8]) {
     let nothing = Case { name: "nothing".to_owned(), code: stop.to_vec() };
     for case in std::iter::once(nothing).chain(cases) {
         let (name, guest_len) = (case.name.clone(), case.code.len() - stop_len);
-        let options = Options { code_size: 1 << 20, ..Options::default() };
+        let options = Options { code_size: 1 << 20, host: HOST, ..Options::default() };
         let isa =
             (guest.make)("").or_else(|_| (guest.make)(guest.models[0].name)).expect("a model");
         let engine = Engine::new(isa, Arc::new(case), options).expect("an engine");

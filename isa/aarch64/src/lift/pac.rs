@@ -7,6 +7,7 @@ use remu_isa::ir::{CrcAttr, Val};
 
 use super::{Lift, Regs};
 use crate::decode::args;
+use crate::isa::KEY_UNSIGNED;
 use crate::state::slots;
 use crate::system::MachineKey;
 
@@ -23,7 +24,11 @@ pub(crate) fn strip(l: &Lift, ptr: Val) -> Val {
 /// code says nothing of the pointer's bits 63:48, so one that was not canonical
 /// never authenticates.
 pub(crate) fn sign(l: &Lift, ptr: Val, modifier: Val, key: u8) -> Val {
-    if MachineKey::of_key(l.key()).is_some_and(|k| !k.signs(key)) {
+    let signs = match MachineKey::of_key(l.key()) {
+        Some(machine) => machine.signs(key),
+        None => l.key().0 & KEY_UNSIGNED == 0,
+    };
+    if !signs {
         return ptr;
     }
     let address = l.shl_imm(ptr, 64 - u32::from(FIELD.0));
