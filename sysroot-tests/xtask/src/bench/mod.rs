@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// Only rows whose name contains this.
     #[arg(long)]
     row: Option<String>,
-    /// One round, and none of the rows that need large packages.
+    /// One round, qemu once in it, none of the rows that need large packages, and no figures of translation.
     #[arg(long)]
     quick: bool,
     /// Rounds of native, qemu and remu in turn.
@@ -107,7 +107,9 @@ fn measure(row: &Row, arch: Arch, remu: Option<&Runner>, options: &Options) -> R
                 (Who::Remu, Some(runner)) => ("remu", &pair.guest, Some(runner.clone()), arch),
                 (Who::Remu, None) => continue,
             };
-            match once(row, root, runner, built_for) {
+            // qemu keeps nothing from one run to the next.
+            let repeat = if options.quick && who == Who::Qemu { 1 } else { row.repeat };
+            match once(row, repeat, root, runner, built_for) {
                 Ok((cold, warm)) => {
                     let series = series.entry(name).or_default();
                     series.cold.extend(cold);
@@ -121,8 +123,8 @@ fn measure(row: &Row, arch: Arch, remu: Option<&Runner>, options: &Options) -> R
     }
     notes.dedup();
     let figures = match remu {
-        Some(runner) => Some(figures(row, &pair.guest, runner, arch)?),
-        None => None,
+        Some(runner) if !options.quick => Some(figures(row, &pair.guest, runner, arch)?),
+        _ => None,
     };
     Ok(Measured {
         figures,
@@ -149,11 +151,13 @@ fn figures(row: &Row, root: &sysroot::Sysroot, runner: &Runner, arch: Arch) -> R
 /// One jail; returns the cold figure (none if the program times itself) and the warm ones, in seconds.
 fn once(
     row: &Row,
+    repeat: u32,
     root: &sysroot::Sysroot,
     runner: Option<Runner>,
     built_for: Arch,
 ) -> Result<(Option<f64>, Vec<f64>)> {
-    let spec = prepare(row, root, runner, built_for)?;
+    let mut spec = prepare(row, root, runner, built_for)?;
+    spec.repeat = repeat;
     let outcome = jail::run(&spec, b"", Duration::from_secs(900))?;
     if outcome.ending != Ending::Exit(0) {
         let error = String::from_utf8_lossy(&outcome.stderr);
