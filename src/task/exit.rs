@@ -49,10 +49,7 @@ pub(super) fn end_thread(task: Task, end: End) {
         // The first thread has ended already: the process's status is that thread's.
         crate::report::at_exit(&task);
     }
-    // Faults stay open: what the guest left as its list of futexes may not be mapped.
-    host::block();
-    host::leave();
-    task.release_futexes();
+    leave(&task);
 }
 
 /// Ends the process's first thread, and the process where the guest asked for that or no other
@@ -66,13 +63,22 @@ pub(super) fn finish(task: Task, end: End) -> ! {
         end_process(&task, End::Process(status));
         unreachable_exit()
     }
-    // Faults stay open: what the guest left as its list of futexes may not be mapped.
-    host::block();
-    host::leave();
-    task.release_futexes();
+    leave(&task);
     // The other threads' processors go on using what this one shares with them.
     std::mem::forget(task);
     host::exit_thread(status)
+}
+
+/// The guest's thread is over.
+fn leave(task: &Task) {
+    // Faults stay open: what the guest left as its list of futexes may not be mapped.
+    host::block();
+    host::leave();
+    // A stop that the tracer has asked for since the thread last looked is made by the host's thread.
+    if let Some((signal, _)) = task.signals.state.trace.take_noted(u64::MAX) {
+        host::send_own(signal);
+    }
+    task.release_futexes();
 }
 
 /// `end_process` does not come back; the type of a child's main function hides that.

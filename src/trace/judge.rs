@@ -138,7 +138,7 @@ fn stopped(t: &mut Tracee, code: u32) -> Option<u32> {
     let at = t.place().ok()?;
     t.find_block(&at);
     let stop = Stop::new(code, From::Event);
-    if code & 0xff != TRAP || listened || t.block == 0 {
+    if code & 0xff != TRAP || listened || t.block == 0 || t.has_left(&at) {
         return group_stop(t, stop);
     }
     match t.asleep(&at) {
@@ -247,6 +247,11 @@ fn signal(t: &mut Tracee, code: u32) -> Option<u32> {
             t.put32(offset_of!(Block, passed), 0);
         }
         return go_on(t, number);
+    }
+    if t.has_left(&at) {
+        // It has blocked all that it can, and gives what comes all the same to the other threads.
+        let stops = number == libc::SIGSTOP as u32;
+        return if stops { t.show([Stop::new(number, From::Signal)]) } else { go_on(t, number) };
     }
     if let Some(result) = t.asleep(&at) {
         return asleep(t, Stop::new(number, From::Signal), result);

@@ -288,7 +288,12 @@ fn registers(shared: &Shared, t: &mut Tracee, stop: &Stop) -> SysResult<(Scratch
     }
     let desc = shared.regs.desc;
     let mut bytes = vec![0; desc.size];
-    remote::read(t.tid, state, &mut bytes)?;
+    if let Err(e) = remote::read(t.tid, state, &mut bytes)
+        && !t.place().is_ok_and(|at| t.has_left(&at))
+    {
+        // Those of a thread whose guest has ended are gone, and read as zeros.
+        return Err(e);
+    }
     let mut scratch = Scratch::new(shared)?;
     let real = scratch.cpu()?;
     for slot in shared.regs.all() {

@@ -133,6 +133,17 @@ impl Tracee {
         }
     }
 
+    /// True where only the host's thread is left of the guest's: that goes on for a while, longer if another thread
+    /// has been stopped that holds what it waits for.
+    pub(super) fn has_left(&self, at: &Place) -> bool {
+        let mut state = [0; 8];
+        let variable = at.thread.wrapping_add(host::current_offset());
+        self.block != 0
+            && at.thread != 0
+            && remote::read(self.tid, variable, &mut state).is_ok()
+            && state == [0; 8]
+    }
+
     pub(super) fn set_block(&mut self, at: u64) {
         if self.block != at {
             self.block = at;
