@@ -27,6 +27,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "build",        needs: "src/bin",                        run: build },
     Stage { name: "differential", needs: "src/bin",                        run: differential },
     Stage { name: "programs",     needs: "src/bin",                        run: programs },
+    Stage { name: "least host",   needs: "src/bin",                        run: least_host },
     Stage { name: "binfmt",       needs: "src/bin",                        run: binfmt },
     Stage { name: "bad input",    needs: "src/bin",                        run: bad_input },
     Stage { name: "boot",         needs: "full-system/src/bin",            run: boot::short },
@@ -126,6 +127,17 @@ fn every_guest(check: impl Fn(Arch) -> Result<()>) -> Result<()> {
 
 fn programs() -> Result<()> {
     programs::run(&programs::Options::with_runner(RunnerKind::Remu))
+}
+
+/// What computes with vectors and floating point, on the instructions that every host has.
+fn least_host() -> Result<()> {
+    for filter in [" in C", "openssl", "python test_float"] {
+        let mut options = programs::Options::with_runner(RunnerKind::Remu);
+        options.host = Some("least".to_string());
+        options.filter = Some(filter.to_string());
+        programs::run(&options)?;
+    }
+    Ok(())
 }
 
 /// A few programs started by the kernel, in a root that does not hold the runner.

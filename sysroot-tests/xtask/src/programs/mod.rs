@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// How remu's calls that may sleep reach the kernel: auto, uring or direct (`REMU_IO`).
     #[arg(long)]
     pub(crate) io: Option<String>,
+    /// What remu's translated code uses of the host's instructions: all or least (`REMU_HOST`).
+    #[arg(long)]
+    pub(crate) host: Option<String>,
     /// Programs run side by side.
     #[arg(long, default_value_t = 2)]
     pub(crate) jobs: usize,
@@ -66,6 +69,7 @@ impl Options {
             tag: None,
             set: None,
             io: None,
+            host: None,
             jobs: 2,
             bin: None,
             patience: 1.0,

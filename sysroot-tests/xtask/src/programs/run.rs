@@ -26,6 +26,8 @@ pub(crate) struct Ground {
     registered: Option<Runner>,
     /// `REMU_IO` for the guest's programs.
     io: Option<String>,
+    /// `REMU_HOST` for the guest's programs.
+    host: Option<String>,
     patience: f64,
 }
 
@@ -52,6 +54,7 @@ impl Ground {
             runner,
             registered,
             io: options.io.clone(),
+            host: options.host.clone(),
             patience: options.patience,
         })
     }
@@ -81,8 +84,10 @@ impl Ground {
         let dir = cache::root()?.join("runs");
         fs::create_dir_all(&dir)?;
         let mut env = case.env.clone();
-        if let (Some(io), Some(_)) = (&self.io, &runner) {
-            env.insert("REMU_IO".to_string(), io.clone());
+        for (name, mode) in [("REMU_IO", &self.io), ("REMU_HOST", &self.host)] {
+            if let (Some(mode), Some(_)) = (mode, &runner) {
+                env.insert(name.to_string(), mode.clone());
+            }
         }
         let spec = Spec {
             sysroot: sysroot.path.clone(),
